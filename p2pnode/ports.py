@@ -1,0 +1,222 @@
+"""The seams between the node and the world. simnet's virtual world replaces exactly these; nothing else does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from protocols.types import Address, Digest, PeerKey, Role, Verdict
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Seconds since the Unix epoch, real or virtual."""
+
+    def now(self) -> float: ...
+
+    async def sleep_until(self, when: float) -> None: ...
+
+
+Entropy = Callable[[], bytes]
+"""32 fresh secret bytes a call: `secrets.token_bytes` in a node, a seeded stream in the virtual world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message from outside, not yet decoded. `sender` is authenticated by the transport.
+
+    Attributes:
+        topic: the gossip topic, or None for a message on a direct stream.
+        sender: who sent it to us (direct) or who signed the gossip message (its origin, not the forwarder).
+    """
+
+    sender: PeerKey
+    payload: bytes
+    topic: str | None
+
+
+GossipValidator = Callable[[PeerKey, bytes], Verdict]
+"""(origin, payload) -> verdict; pure, cheap, called before a message is forwarded."""
+
+RequestHandler = Callable[[PeerKey, bytes], Awaitable[bytes]]
+"""(who asks, request) -> response. Raising RemoteError blames the asker and closes the stream."""
+
+
+class Transport(Protocol):
+    """What the node needs of a network: direct messages, gossip, request/response.
+
+    Errors: `send` and `request` raise `p2pnode.errors.Unreachable` when the peer cannot be reached within the limits.
+    """
+
+    @property
+    def peer(self) -> PeerKey: ...
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Our own multiaddrs with /p2p/ suffix, ready to be dialled."""
+        ...
+
+    async def send(self, to: PeerKey, payload: bytes) -> None:
+        """One message on the direct stream to `to` (ordered, at most `limits.direct_message_bytes`)."""
+        ...
+
+    async def request(self, to: PeerKey, protocol: str, payload: bytes, *, max_bytes: int) -> bytes:
+        """One request and its response on a stream of its own protocol, e.g. "blob/1" or "info/1"."""
+        ...
+
+    def serve(self, protocol: str, handler: RequestHandler) -> None:
+        """Answers requests of `protocol`."""
+        ...
+
+    async def subscribe(self, topic: str, validator: GossipValidator) -> None: ...
+
+    async def publish(self, topic: str, payload: bytes) -> None: ...
+
+    async def receive(self) -> Incoming:
+        """The next message, direct or gossiped; waits for one. The queue is bounded (back-pressure)."""
+        ...
+
+    async def dial(self, multiaddr: str) -> PeerKey:
+        """Connects to an address with /p2p/ suffix; raises `Unreachable` with the reason."""
+        ...
+
+    def learn(self, peer: PeerKey, addresses: Sequence[str]) -> None:
+        """Remembers where a peer can be dialled, so that `send` and `request` reach it."""
+        ...
+
+    def connected(self) -> frozenset[PeerKey]: ...
+
+    def bytes_sent(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header, as far as the node needs it. `timestamp` in Unix seconds."""
+
+    number: int
+    hash: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecord:
+    """One registered operator. Active at block b iff joined_block <= b and (left_block == 0 or left_block > b).
+
+    Attributes:
+        stake: in wei.
+        peer_proof: the peer key's Ed25519 signature that it belongs to this operator; whoever reads it must verify it.
+    """
+
+    address: Address
+    peer: PeerKey
+    peer_proof: bytes
+    roles: Role
+    stake: int
+    joined_block: int
+    left_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetRecord:
+    """A subnet as the chain names it.
+
+    Attributes:
+        params: canonical encoding of `protocols.params.Params`.
+        task: canonical encoding of the task's name, digest and options (p2pnode/learning/task.py).
+        opened_block: the block in which its founder opened it, 0 while it is closed; epoch 0 follows from it.
+    """
+
+    subnet_id: int
+    founder: Address
+    params: bytes
+    task: bytes
+    opened_block: int
+    operators: Address
+    anchor: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRecord:
+    """A checkpoint on the chain. `attested_stake` in wei; `proposer` sent it; `block_number` is where it was anchored."""
+
+    height: int
+    header_digest: Digest
+    parent_digest: Digest
+    params_digest: Digest
+    proposer: Address
+    block_number: int
+    attested_stake: int
+    finalised: bool
+
+
+class Chain(Protocol):
+    """The EVM chain, bound to one subnet and (where it sends) to one operator's key.
+
+    Errors: `p2pnode.errors.ChainError` with words for people (a revert decoded, a dead URL, a wrong chain).
+    """
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def operator(self) -> Address: ...
+
+    async def head(self) -> Block: ...
+
+    async def block(self, number: int) -> Block: ...
+
+    async def subnet(self) -> SubnetRecord: ...
+
+    async def operators(self) -> tuple[OperatorRecord, ...]: ...
+
+    async def anchors(self, from_height: int) -> tuple[AnchorRecord, ...]: ...
+
+    async def register(self, peer: PeerKey, peer_proof: bytes, roles: Role, stake: int) -> None: ...
+
+    async def leave(self) -> None: ...
+
+    async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
+        """Proposes a checkpoint; a no-op if the very same one stands already."""
+        ...
+
+    async def attest(self, height: int, header: Digest) -> None: ...
+
+
+class Disk(Protocol):
+    """Durable state of one node. Everything written is durable when the call returns (fsync)."""
+
+    def append(self, record: bytes) -> None:
+        """Appends one record to the journal."""
+        ...
+
+    def records(self) -> tuple[bytes, ...]:
+        """All journal records in order; raises `LocalError` naming file and offset if the journal is corrupted."""
+        ...
+
+    def put(self, digest: Digest, blob: bytes) -> None: ...
+
+    def get(self, digest: Digest) -> bytes | None: ...
+
+    def drop(self, digest: Digest) -> None: ...
+
+
+class Workers(Protocol):
+    """Runs CPU-bound functions off the event loop (in virtual time: at once, in place)."""
+
+    async def run(self, function: Callable[..., T], *args: object) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All of them, handed to the node's composition root."""
+
+    clock: Clock
+    entropy: Entropy
+    transport: Transport
+    chain: Chain
+    disk: Disk
+    workers: Workers
+    folder: Path

@@ -1,0 +1,73 @@
+"""What an update is made of: named tensors on fixed-point grids. The task sets it, everybody checks against it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from protocols.errors import LocalError
+
+VALUE_BITS = 16
+"""Bits of one limb, sign included; with 20-bit lanes sums of 16 are exact (protocol.md, Aggregation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor of an update.
+
+    Attributes:
+        name: unique within the update.
+        shape: of the tensor; () for a scalar.
+        step: grid step; a value x travels as the integer round(x / step).
+        tau: bound of the tensor's L2 norm before the grid (float('inf') is not allowed).
+        limbs: lanes per value, 1 to 4; a value's integer fits in limbs * 16 bits, sign included.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    step: float
+    tau: float
+    limbs: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limbs <= 4:
+            raise LocalError(f"tensor {self.name!r}: limbs must be 1 to 4, not {self.limbs}")
+        if not (self.step > 0 and math.isfinite(self.step) and self.tau > 0 and math.isfinite(self.tau)):
+            raise LocalError(f"tensor {self.name!r}: step and tau must be finite and above zero")
+        if self.bound > self.limb_bound:
+            raise LocalError(
+                f"tensor {self.name!r}: values up to tau {self.tau} need integers up to {self.bound}, but {self.limbs} "
+                f"limb(s) hold {self.limb_bound}; take a larger step, a smaller tau or more limbs"
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def bound(self) -> int:
+        """The largest integer that one honest contribution can hold: no value exceeds the tensor's norm."""
+        return math.ceil(self.tau / self.step)
+
+    @property
+    def limb_bound(self) -> int:
+        """The largest integer that the limbs can carry."""
+        return 2 ** (VALUE_BITS * self.limbs - 1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSchema:
+    """The tensors of an update, in the order in which they travel."""
+
+    tensors: tuple[TensorSpec, ...]
+
+    def __post_init__(self) -> None:
+        names = [tensor.name for tensor in self.tensors]
+        if not names or len(set(names)) != len(names):
+            raise LocalError("an update needs at least one tensor, and tensor names must be unique")
+
+    @property
+    def limbs(self) -> int:
+        """Lanes that a whole update fills."""
+        return sum(tensor.size * tensor.limbs for tensor in self.tensors)
