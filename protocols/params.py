@@ -15,6 +15,8 @@ CELL_MAX: Final = 16
 COMMITTEE_MAX: Final = 16
 LANE_BITS: Final = 20
 VALUE_BITS: Final = 16
+"""Bits of one lane's value, sign included: 16 + log2(CELL_MAX) <= LANE_BITS, so sums of a cell are exact."""
+MAX_ENCODED_BYTES: Final = 1024
 SCHEMES: Final = ("one-time-key", "plaintext")
 
 
@@ -109,7 +111,7 @@ def decode_params(data: bytes) -> Params:
         MalformedError: not the canonical encoding of valid parameters.
     """
     try:
-        values = msgpack.unpackb(data, max_buffer_size=4096, strict_map_key=True)
+        values = msgpack.unpackb(data[:MAX_ENCODED_BYTES])
         wanted = [type(field.default) for field in fields(Params)]
         if [type(value) for value in values] != wanted:
             raise MalformedError("parameters: wrong number or types of fields")

@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 
 from protocols.errors import LocalError
-
-VALUE_BITS = 16
-"""Bits of one limb, sign included; with 20-bit lanes sums of 16 are exact (protocol.md, Aggregation)."""
+from protocols.params import VALUE_BITS
 
 
 @dataclass(frozen=True, slots=True)
