@@ -3,48 +3,51 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Pyfhel's CMake would fetch from GitHub; this file turns that off (see tools/pyfhel-offline). Absolute, as CMake wants.
-export CMAKE_TOOLCHAIN_FILE := $(CURDIR)/tools/pyfhel-offline/pyfhel_offline.cmake
+UV = $(BIN)/uv pip install --python $(BIN)/python --no-deps
+# Pyfhel's own CMake options would fetch from GitHub; this file turns that off. CMake wants an absolute path.
+export CMAKE_TOOLCHAIN_FILE := $(CURDIR)/tools/pyfhel_offline.cmake
 export UV_LINK_MODE := copy
+export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-all lint types unit lock format clean
+.PHONY: help setup demo test test-all lint types format lock clean
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(STAMP) ## everything the other targets need, into .venv
-$(STAMP): requirements.lock pyproject.toml tools/check_machine.py
+setup: $(STAMP) ## all that the other targets need, into .venv; a failed set-up goes on where it stopped
+
+# The stamp comes last: whatever fails on the way leaves a set-up that the next `make` takes up again.
+$(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) tools/check_machine.py
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@echo "Setting up .venv. The first time this builds Pyfhel (Microsoft SEAL) from source: about five minutes."
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock uv.lock.txt 2>/dev/null || \
-	  tools/with_progress.sh $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@echo "Setting up .venv. The first time takes about five minutes: Pyfhel (Microsoft SEAL) is built from source."
+	@tools/with_progress.sh $(UV) --require-hashes -r requirements.lock
+	@$(UV) --quiet --editable .
 	@touch $@
 
-demo: setup ## 24 private peers train one model (digits, 10 rounds, embedded chain)
+demo: setup ## 24 private peers train one model on digits in 10 rounds, with an embedded chain; report in runs/demo
 	$(BIN)/simnet run --task digits --peers 24 --rounds 10 --seed 0 --out runs/demo
 
-test: setup lint types ## ruff, strict mypy, the architecture test and the tests
+test: lint types ## ruff, strict mypy, the architecture test and all tests but the slow ones
 	$(BIN)/pytest -m "not slow"
 
-test-all: setup lint types ## the slow tests too
+test-all: lint types ## as `make test`, with the slow tests
 	$(BIN)/pytest
 
 lint: setup
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 types: setup
 	$(BIN)/mypy
 
-format: setup ## ruff, in place
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+format: setup ## put the code in order (ruff)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
-lock: setup ## rewrite requirements.lock from pyproject.toml
+lock: setup ## bring requirements.lock up to the newest releases that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --prerelease if-necessary-or-explicit --upgrade --quiet -o requirements.lock
 
-clean: ## remove .venv and caches
+clean: ## remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
