@@ -1,7 +1,7 @@
 """The interface between the round and its encryption. `one_time_key` is the real one; `plaintext` is for comparison.
 
-Shapes: a *ciphertext* index c holds `capacity` lanes; an update of L lanes takes ceil(L / capacity) of them. Residues are
-uint64[ciphertexts, primes, degree] in NTT form, every residue < its prime.
+Shapes: a *ciphertext* index c holds `capacity` lanes; an update of L lanes takes ceil(L / capacity) of them. Residues
+are uint64[ciphertexts, primes, degree] in NTT form, every residue < its prime.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Scheme(Protocol):
         ...
 
     def deal(self, seed: Secret, threshold: int, members: int) -> list[Share]:
-        """Shamir shares of the seed's key, uint32[degree] for each member 1..members; coefficients from the same seed."""
+        """Shamir shares of the seed's key, uint32[degree] for each member 1..members, wholly from the seed."""
         ...
 
     def add(self, ciphertexts: Sequence[Residues]) -> Residues:
@@ -80,7 +80,7 @@ class Scheme(Protocol):
         """Interpolates the summed key from released shares {member index 1..n: summed share}, checks it, decodes.
 
         Raises:
-            RemoteError: fewer than `threshold` shares fit, or the key fails though the shares fit (a contributor's fault).
+            RemoteError: fewer than `threshold` shares fit, or the key fails though they fit (a contributor's fault).
         """
         ...
 

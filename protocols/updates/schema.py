@@ -18,7 +18,7 @@ class TensorSpec:
         shape: of the tensor; () for a scalar.
         step: grid step; a value x travels as the integer round(x / step).
         tau: bound of the tensor's L2 norm before the grid (float('inf') is not allowed).
-        limbs: lanes per value, 1 to 4; a value's integer fits in limbs * 16 bits, sign included.
+        limbs: lanes per value, 1 to 4; a value's integer fits in so many signed digits of base 2^16.
     """
 
     name: str
@@ -51,7 +51,7 @@ class TensorSpec:
     @property
     def limb_bound(self) -> int:
         """The largest integer that the limbs can carry."""
-        return 2 ** (VALUE_BITS * self.limbs - 1) - 1
+        return (1 << (VALUE_BITS * self.limbs - 1)) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+"""What both schemes do alike with ciphertexts: add them, and put them into their wire form and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+
+from protocols.encryption.message import CAPACITY, ciphertexts
+from protocols.encryption.packing import pack_bits, packed_bytes, unpack_bits
+from protocols.encryption.ring import DEGREE, PRIME_BITS, PRIMES, data_ring
+from protocols.encryption.scheme import Residues
+from protocols.errors import LocalError, MalformedError
+from protocols.params import CELL_MAX
+
+_ROW_BYTES = [packed_bytes(bits, DEGREE) for bits in PRIME_BITS]
+
+
+class Ciphertexts:
+    """Ciphertexts as residues uint64[ciphertexts, 2, 4096] below their primes; 47,104 bytes each on the wire."""
+
+    capacity: int = CAPACITY
+    prime_bits: tuple[int, ...] = PRIME_BITS
+
+    def __init__(self) -> None:
+        self.ring = data_ring()
+
+    def add(self, ciphertexts: Sequence[Residues]) -> Residues:
+        """Sum modulo each prime; exact and independent of order.
+
+        Raises:
+            LocalError: nothing to add, or different shapes.
+        """
+        if len({one.shape for one in ciphertexts}) != 1:
+            raise LocalError("only updates of one size can be added, and at least one")
+        return reduce(self.ring.add, ciphertexts)
+
+    def pack(self, residues: Residues) -> tuple[bytes, ...]:
+        """Each ciphertext's rows of residues, bit-packed one prime after the other."""
+        return tuple(
+            b"".join(pack_bits(row, bits) for row, bits in zip(one, PRIME_BITS, strict=True)) for one in residues
+        )
+
+    def unpack(self, packed: Sequence[bytes]) -> Residues:
+        """Inverse of `pack`.
+
+        Raises:
+            MalformedError: a wrong length, or a residue that is not below its prime.
+        """
+        return np.array([self._unpack(one) for one in packed], dtype=np.uint64).reshape(-1, len(PRIMES), DEGREE)
+
+    def _unpack(self, packed: bytes) -> Residues:
+        if len(packed) != sum(_ROW_BYTES):
+            raise MalformedError(f"a ciphertext has {sum(_ROW_BYTES)} bytes, not {len(packed)}")
+        rows, start = [], 0
+        for prime, bits, size in zip(PRIMES, PRIME_BITS, _ROW_BYTES, strict=True):
+            row = unpack_bits(packed[start : start + size], bits, DEGREE)
+            if row.max() >= prime:
+                raise MalformedError(f"a residue is not below its prime {prime}")
+            rows.append(row)
+            start += size
+        return np.stack(rows)
+
+
+def check_total(total: Residues, contributors: int, lanes: int) -> None:
+    """Raises LocalError unless a sum has the shape of `lanes` lanes and a number of contributors that it can hold."""
+    wanted = (ciphertexts(lanes), len(PRIMES), DEGREE)
+    if total.dtype != np.uint64 or total.shape != wanted or lanes < 1:
+        raise LocalError(f"a sum of {lanes} lanes is uint64 of shape {wanted}, not {total.dtype} of {total.shape}")
+    if not 1 <= contributors <= CELL_MAX:
+        raise LocalError(f"lanes hold sums of 1 to {CELL_MAX} contributors, not {contributors}")

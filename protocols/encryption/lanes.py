@@ -1,0 +1,92 @@
+"""Integers of an update's tensors as lanes, and the lanes' sums as the integers' sums.
+
+A value of a tensor with L limbs is written in L signed digits of base 2^16, each from -2^15 to 2^15 - 1; every digit
+travels in a lane of its own and is summed there exactly. Tensors follow one another in the schema's order; within a
+tensor all lowest digits come first (values in C order), then all next ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.encryption.scheme import Lanes
+from protocols.errors import LocalError, RemoteError
+from protocols.params import VALUE_BITS
+from protocols.updates.schema import TensorSpec, UpdateSchema
+
+Integers = npt.NDArray[np.int64]
+
+_HALF: Final = 1 << (VALUE_BITS - 1)
+
+
+def pack_values(values: Mapping[str, Integers], schema: UpdateSchema) -> Lanes:
+    """The lanes of one update, int64[schema.limbs].
+
+    Raises:
+        LocalError: tensors are missing or unknown, of another shape or type, or beyond their bound.
+    """
+    if set(values) != {tensor.name for tensor in schema.tensors}:
+        raise LocalError(f"an update has the tensors of its schema, not {', '.join(sorted(values)) or 'none'}")
+    return np.concatenate([_digits(values[tensor.name], tensor) for tensor in schema.tensors])
+
+
+def _digits(values: Integers, tensor: TensorSpec) -> Lanes:
+    if values.dtype != np.int64 or values.shape != tensor.shape:
+        raise LocalError(f"tensor {tensor.name!r} is int64{list(tensor.shape)}, not {values.dtype}{list(values.shape)}")
+    if values.size and max(-int(values.min()), int(values.max())) > tensor.bound:
+        raise LocalError(
+            f"tensor {tensor.name!r} has a value beyond its bound of {tensor.bound}; clip it to its grid first"
+        )
+    rest, digits = values.ravel(), np.empty((tensor.limbs, tensor.size), dtype=np.int64)
+    for limb in range(tensor.limbs):
+        digits[limb] = (rest + _HALF & 2 * _HALF - 1) - _HALF
+        rest = (rest - digits[limb]) >> VALUE_BITS
+    return digits.ravel()
+
+
+def unpack_sums(lanes: Lanes, schema: UpdateSchema) -> dict[str, Integers]:
+    """The tensors' sums, int64 of each tensor's shape, from the summed lanes.
+
+    Sums of up to 16 updates of 1 to 3 limbs always fit in int64 (at most 52 bits), those of 4 limbs may not.
+
+    Raises:
+        LocalError: another number of lanes than the schema's.
+        RemoteError: a sum of a 4-limb tensor is beyond int64.
+    """
+    if lanes.shape != (schema.limbs,):
+        raise LocalError(f"an update of this schema fills {schema.limbs} lanes, not {lanes.shape}")
+    sums, start = {}, 0
+    for tensor in schema.tensors:
+        stop = start + tensor.size * tensor.limbs
+        sums[tensor.name] = _recombine(lanes[start:stop].reshape(tensor.limbs, tensor.size), tensor)
+        start = stop
+    return sums
+
+
+def _recombine(digits: Integers, tensor: TensorSpec) -> Integers:
+    """Sum of digit_k 2^(16 k); carries first, so that only the topmost digit can be too large for int64."""
+    value, carry = np.zeros(tensor.size, dtype=np.int64), np.zeros(tensor.size, dtype=np.int64)
+    for limb in range(tensor.limbs - 1):
+        carry += digits[limb]
+        value |= (carry & 2 * _HALF - 1) << VALUE_BITS * limb
+        carry >>= VALUE_BITS
+    top = carry + digits[-1]
+    if tensor.limbs == 4 and top.size and (top.min() < -_HALF or top.max() >= _HALF):
+        raise RemoteError(f"a sum of tensor {tensor.name!r} is beyond 64 bits; take a larger step or a smaller tau")
+    value |= top << VALUE_BITS * (tensor.limbs - 1)
+    return value.reshape(tensor.shape)
+
+
+def check_sum(sums: Mapping[str, Integers], schema: UpdateSchema, contributors: int) -> None:
+    """Raises RemoteError if a sum is larger than so many honest contributions could make it."""
+    for tensor in schema.tensors:
+        values, limit = sums[tensor.name], contributors * tensor.bound
+        if values.size and max(-int(values.min()), int(values.max())) > limit:
+            raise RemoteError(
+                f"the sum of tensor {tensor.name!r} exceeds {limit}, what {contributors} honest contributors reach; "
+                "one of them is outside its bound"
+            )

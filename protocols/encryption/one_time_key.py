@@ -1,0 +1,115 @@
+"""Aggregation under one-time keys: of any number of encrypted updates only their sum can be opened.
+
+After OPA (Karthikeyan, Polychroniadou: One-shot Private Aggregation, arXiv 2410.22303), on the ring of SEAL's CKKS. With
+k a contributor's key, a_c public and e_c small, c0 = a_c k + e_c + message; (c0, -a_c) is a SEAL ciphertext under k. A
+committee holds Shamir shares of k and releases only the sum of an agreed set's shares, which gives the sum of the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from protocols.encryption import expand, message, sharing
+from protocols.encryption.ciphertexts import Ciphertexts, check_total
+from protocols.encryption.scheme import Lanes, Opened, PublicContext, Residues, Share
+from protocols.errors import LocalError, RemoteError
+from protocols.params import COMMITTEE_MAX
+from protocols.types import Secret
+
+
+class SpoiledSumError(RemoteError):
+    """The members' shares fit one key, but it does not fit the ciphertexts: a contributor's fault, no member's."""
+
+
+class OneTimeKeyScheme(Ciphertexts):
+    """The scheme of the network; see `protocols.encryption.scheme.Scheme` for what each method promises."""
+
+    name: str = "one-time-key"
+    needs_keys: bool = True
+
+    def encrypt(self, lanes: Lanes, seed: Secret, context: PublicContext) -> Residues:
+        """c0 of every index, uint64[ciphertexts, primes, degree].
+
+        The same arguments give the same bytes, so sending again is harmless. Another update under the same seed is not:
+        the difference of the two ciphertexts shows the difference of the updates. The caller's journal prevents it.
+
+        Raises:
+            LocalError: a lane is outside its 16 bits, or the seed is not 32 bytes.
+        """
+        messages = message.encode(self.ring, lanes)
+        key = self.ring.forward(self.ring.reduce(expand.key(seed)))
+        for index, plain in enumerate(messages):
+            noisy = self.ring.add(plain, self.ring.reduce(expand.error(seed, context, index)))
+            mask = self.ring.product(expand.public_polynomial(context, index), key)
+            messages[index] = self.ring.add(self.ring.forward(noisy), mask)
+        return messages
+
+    def deal(self, seed: Secret, threshold: int, members: int) -> list[Share]:
+        """Shamir shares of the seed's key for members 1..members, uint32[degree] each.
+
+        Raises:
+            LocalError: the threshold is not 1..members, there are over 16 members, or the seed is not 32 bytes.
+        """
+        if not 1 <= threshold <= members <= COMMITTEE_MAX:
+            raise LocalError(
+                f"cannot share a key {threshold} of {members}; a committee has 1 to {COMMITTEE_MAX} members"
+            )
+        return sharing.deal(expand.key(seed), expand.sharing(seed, threshold), members)
+
+    def open(
+        self,
+        total: Residues,
+        context: PublicContext,
+        released: Mapping[int, Share],
+        threshold: int,
+        contributors: int,
+        lanes: int,
+    ) -> Opened:
+        """The exact lane sums, once a summed key K proves itself, and the members whose released shares do not fit it.
+
+        K is right only if all its coefficients and all noise that it leaves, over all indices, are at most
+        21 * contributors in magnitude (336 of the 1,023 that fit for 16). Any other K leaves noise that is uniform over
+        2^11: one coefficient passes with probability below 1/3, all 4,096 of an index never.
+
+        Raises:
+            RemoteError: fewer shares than the threshold, or no key proves itself. More shares may still open it.
+            SpoiledSumError: more than `threshold` shares lie on one polynomial, and none proves itself all the same.
+            LocalError: the sum has not the shape that the lanes ask for, or an impossible number of contributors.
+        """
+        check_total(total, contributors, lanes)
+        check_released(released, threshold)
+        bound, spoiled = expand.SMALL_BOUND * contributors, False
+        for key, wrong in sharing.candidates(released, threshold, bound):
+            if np.abs(key).max() <= bound and self._decrypt(total[:1], context, key)[1] <= bound:
+                sums, noise = self._decrypt(total, context, key)
+                if noise <= bound:
+                    return Opened(sums[:lanes], wrong)
+                spoiled = True
+            spoiled |= len(released) - len(wrong) > threshold
+        if spoiled:
+            raise SpoiledSumError(
+                f"the sum cannot be opened: the members' shares fit together, but the summed key does not fit the "
+                f"ciphertexts; one of the {contributors} contributors shared a key that is not its ciphertext's"
+            )
+        raise RemoteError(
+            f"the sum cannot be opened: no {threshold} of the {len(released)} released shares give a key that proves "
+            f"itself; wait for the shares of other members"
+        )
+
+    def _decrypt(self, total: Residues, context: PublicContext, key: expand.Small) -> tuple[Lanes, int]:
+        """All lanes of some first indices under a summed key, and the largest noise."""
+        spread = self.ring.forward(self.ring.reduce(key))
+        masks = np.stack([expand.public_polynomial(context, index) for index in range(len(total))])
+        return message.decode(self.ring, self.ring.inverse(self.ring.subtract(total, self.ring.product(masks, spread))))
+
+
+def check_released(released: Mapping[int, Share], threshold: int) -> None:
+    """Raises RemoteError unless at least `threshold` well-formed shares of members 1..16 were released."""
+    if len(released) < threshold or not released:
+        raise RemoteError(f"{len(released)} members released their shares, but the sum opens with {threshold} at least")
+    if not set(released) <= set(range(1, COMMITTEE_MAX + 1)):
+        raise LocalError(f"members are numbered 1 to {COMMITTEE_MAX}, not {sorted(released)}")
+    for share in released.values():
+        sharing.check_share(share)
