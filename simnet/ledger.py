@@ -11,7 +11,7 @@ import trio
 
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
-from protocols.types import Address, Digest, Height, PeerKey, Role, short
+from protocols.types import NO_DIGEST, Address, Digest, Height, PeerKey, Role, short
 from simnet.memory import GENESIS
 
 T = TypeVar("T")
@@ -22,17 +22,24 @@ SUBNET_ID: Final = 1
 
 @dataclass
 class _Anchor:
+    """A checkpoint; `total_stake` of the validators (wei) when it was proposed."""
+
     record: AnchorRecord
-    attesters: set[Address]
+    total_stake: int
 
 
 class Ledger:
-    """The state of the chain, shared by everybody's `VirtualChain`. A transaction stands from the next block on."""
+    """The state of the chain, shared by everybody's `VirtualChain`. A transaction stands from the next block on.
+
+    The methods that change it are the contracts' own (`contracts/src`), refusals included.
+    """
 
     def __init__(self, seed: int, founder: Address, params: bytes, task: bytes) -> None:
         self._seed = seed
-        self.operators: dict[Address, OperatorRecord] = {}
-        self.anchors: dict[int, _Anchor] = {}
+        self.operators: list[OperatorRecord] = []
+        self.anchors: dict[Digest, _Anchor] = {}
+        self._attested: dict[tuple[int, Address], Digest] = {}
+        self._final: Digest = NO_DIGEST
         self.subnet = SubnetRecord(
             SUBNET_ID, founder, params, task, 0, _contract(seed, "operators"), _contract(seed, "anchor")
         )
@@ -63,48 +70,73 @@ class Ledger:
     def register(self, sender: Address, peer: PeerKey, proof: bytes, roles: Role, stake: int) -> None:
         if stake <= 0 or not roles:
             raise ChainError("registration needs a stake and at least one role")
-        active = [record for record in self.operators.values() if not record.left_block]
-        if any(record.address == sender for record in active):
+        if self._standing(sender):
             raise ChainError(f"operator {short(sender)} is registered already")
-        if any(record.peer == peer for record in active):
+        if any(record.peer == peer and record.address != sender for record in self.operators):
             raise ChainError(f"peer {short(peer)} belongs to another operator")
-        self.operators[sender] = OperatorRecord(sender, peer, proof, roles, stake, self.number, 0)
+        self.operators.append(OperatorRecord(sender, peer, proof, roles, stake, self.number, 0))
 
     def leave(self, sender: Address) -> None:
-        self.operators[sender] = replace(self._active(sender, "leave"), left_block=self.number)
+        record = self._standing(sender)
+        if record is None:
+            raise ChainError(f"operator {short(sender)} is not registered")
+        self.operators[self.operators.index(record)] = replace(record, left_block=self.number)
 
-    def anchor(self, sender: Address, height: int, header: Digest, parent: Digest, params: Digest) -> None:
-        self._active(sender, "anchor")
-        standing = self.anchors.get(height)
-        if standing:
-            if standing.record.header_digest != header:
-                raise ChainError(f"another checkpoint stands at height {height} already")
+    def propose(self, sender: Address, height: int, header: Digest, parent: Digest, params: Digest) -> None:
+        self._active(sender, Role.COMPUTE, "propose a checkpoint")
+        if not self.subnet.opened_block:
+            raise ChainError("the subnet is not open yet")
+        if header in self.anchors:
             return
+        self._check_parent(height, parent)
         record = AnchorRecord(Height(height), header, parent, params, sender, self.number, 0, finalised=False)
-        self.anchors[height] = _Anchor(record, set())
+        self.anchors[header] = _Anchor(record, self._validator_stake())
 
     def attest(self, sender: Address, height: int, header: Digest) -> None:
-        validator = self._active(sender, "attest")
-        if Role.VALIDATOR not in validator.roles:
-            raise ChainError(f"operator {short(sender)} is no validator")
-        standing = self.anchors.get(height)
-        if standing is None or standing.record.header_digest != header:
-            raise ChainError(f"no such checkpoint is anchored at height {height}")
-        if sender in standing.attesters:
+        validator = self._active(sender, Role.VALIDATOR, "attest")
+        anchor = self.anchors.get(header)
+        if anchor is None or anchor.record.height != height:
+            raise ChainError(f"no such checkpoint is proposed at height {height}")
+        if validator.joined_block >= anchor.record.block_number:
+            raise ChainError(f"operator {short(sender)} joined after the checkpoint at height {height} was proposed")
+        if (height, sender) in self._attested:
             raise ChainError(f"operator {short(sender)} has attested height {height} already")
-        standing.attesters.add(sender)
-        attested = standing.record.attested_stake + validator.stake
-        final = standing.record.finalised or 3 * attested >= 2 * self._validator_stake()
-        standing.record = replace(standing.record, attested_stake=attested, finalised=final)
+        self._attested[height, sender] = header
+        attested = anchor.record.attested_stake + validator.stake
+        anchor.record = replace(anchor.record, attested_stake=attested)
+        if 3 * attested >= 2 * anchor.total_stake and not anchor.record.finalised:
+            self._finalise(header)
+
+    def _check_parent(self, height: int, parent: Digest) -> None:
+        if parent == NO_DIGEST and self._final == NO_DIGEST:
+            return
+        if parent not in self.anchors:
+            raise ChainError(f"the parent of the checkpoint at height {height} is unknown")
+        last = self.anchors[self._final].record.height if self._final != NO_DIGEST else -1
+        if height <= max(self.anchors[parent].record.height, last):
+            raise ChainError(f"the checkpoint at height {height} is not above its parent or the last final one")
+
+    def _finalise(self, header: Digest) -> None:
+        cursor = header
+        while cursor != self._final:
+            anchor = self.anchors.get(cursor)
+            if anchor is None or anchor.record.finalised:
+                raise ChainError("the checkpoint conflicts with a final one")
+            anchor.record = replace(anchor.record, finalised=True)
+            cursor = anchor.record.parent_digest
+        self._final = header
 
     def _validator_stake(self) -> int:
-        records = self.operators.values()
-        return sum(record.stake for record in records if Role.VALIDATOR in record.roles and not record.left_block)
+        active = (record for record in self.operators if not record.left_block)
+        return sum(record.stake for record in active if Role.VALIDATOR in record.roles)
 
-    def _active(self, sender: Address, what: str) -> OperatorRecord:
-        record = self.operators.get(sender)
-        if record is None or record.left_block:
-            raise ChainError(f"operator {short(sender)} is not registered and cannot {what}")
+    def _standing(self, sender: Address) -> OperatorRecord | None:
+        return next((item for item in self.operators if item.address == sender and not item.left_block), None)
+
+    def _active(self, sender: Address, role: Role, what: str) -> OperatorRecord:
+        record = self._standing(sender)
+        if record is None or role not in record.roles:
+            raise ChainError(f"operator {short(sender)} is not registered for this role and cannot {what}")
         return record
 
 
@@ -135,12 +167,12 @@ class VirtualChain:
 
     async def operators(self) -> tuple[OperatorRecord, ...]:
         await trio.lowlevel.checkpoint()
-        return tuple(self._ledger.operators.values())
+        return tuple(self._ledger.operators)
 
     async def anchors(self, from_height: int) -> tuple[AnchorRecord, ...]:
         await trio.lowlevel.checkpoint()
-        standing = sorted(self._ledger.anchors.items())
-        return tuple(anchor.record for height, anchor in standing if height >= from_height)
+        records = (anchor.record for anchor in self._ledger.anchors.values())
+        return tuple(sorted((item for item in records if item.height >= from_height), key=lambda item: item.height))
 
     async def register(self, peer: PeerKey, peer_proof: bytes, roles: Role, stake: int) -> None:
         await self._ledger.transact(lambda: self._ledger.register(self._operator, peer, peer_proof, roles, stake))
@@ -153,7 +185,7 @@ class VirtualChain:
         await self._ledger.transact(lambda: self._ledger.open(self._operator))
 
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
-        await self._ledger.transact(lambda: self._ledger.anchor(self._operator, height, header, parent, params))
+        await self._ledger.transact(lambda: self._ledger.propose(self._operator, height, header, parent, params))
 
     async def attest(self, height: int, header: Digest) -> None:
         await self._ledger.transact(lambda: self._ledger.attest(self._operator, height, header))

@@ -3,11 +3,11 @@ import trio
 from trio.testing import MockClock
 
 from p2pnode.errors import ChainError
-from protocols.types import Address, Digest, PeerKey, Role
+from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role
 from simnet.ledger import Ledger, VirtualChain
 from simnet.memory import GENESIS
 
-HEADER, PARENT, PARAMS = (Digest(bytes([number]) * 32) for number in (1, 2, 3))
+HEADER, CHILD, PARAMS = (Digest(bytes([number]) * 32) for number in (1, 2, 3))
 
 
 def address(number: int) -> Address:
@@ -63,13 +63,18 @@ async def test_registration_is_unique_and_can_end(autojump_clock: MockClock, led
         await chain.leave()
 
 
+async def opened(ledger: Ledger) -> tuple[VirtualChain, list[VirtualChain]]:
+    """A computing operator, and three validators with a stake of 3 each, in an open subnet."""
+    validators = [await registered(ledger, number, Role.VALIDATOR, 3) for number in (1, 2, 3)]
+    proposer = await registered(ledger, 7, Role.DATA | Role.COMPUTE, 1000)
+    await VirtualChain(ledger, address(0)).open()
+    return proposer, validators
+
+
 async def test_two_thirds_of_the_validators_stake_finalise(autojump_clock: MockClock, ledger: Ledger) -> None:
-    validators = [await registered(ledger, number, Role.VALIDATOR, stake) for number, stake in enumerate((3, 3, 3), 1)]
-    proposer = await registered(ledger, 7, Role.DATA, 1000)
-    await proposer.anchor(0, HEADER, PARENT, PARAMS)
-    await validators[0].anchor(0, HEADER, PARENT, PARAMS)
-    with pytest.raises(ChainError, match="another checkpoint"):
-        await proposer.anchor(0, PARENT, PARENT, PARAMS)
+    proposer, validators = await opened(ledger)
+    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
+    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
     await validators[0].attest(0, HEADER)
     assert not (await proposer.anchors(0))[0].finalised
     await validators[1].attest(0, HEADER)
@@ -78,13 +83,32 @@ async def test_two_thirds_of_the_validators_stake_finalise(autojump_clock: MockC
     assert await proposer.anchors(1) == ()
 
 
-async def test_who_may_attest_what(autojump_clock: MockClock, ledger: Ledger) -> None:
-    proposer, validator = await registered(ledger, 1, Role.DATA), await registered(ledger, 2, Role.VALIDATOR)
-    await proposer.anchor(0, HEADER, PARENT, PARAMS)
-    with pytest.raises(ChainError, match="no validator"):
-        await proposer.attest(0, HEADER)
-    with pytest.raises(ChainError, match="no such checkpoint"):
-        await validator.attest(0, PARENT)
+async def test_a_final_checkpoint_takes_its_ancestors_along(autojump_clock: MockClock, ledger: Ledger) -> None:
+    proposer, validators = await opened(ledger)
+    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
+    await proposer.anchor(2, CHILD, HEADER, PARAMS)
+    for validator in validators[:2]:
+        await validator.attest(2, CHILD)
+    assert [(item.height, item.finalised) for item in await proposer.anchors(0)] == [(0, True), (2, True)]
+    with pytest.raises(ChainError, match="not above"):
+        await proposer.anchor(1, PARAMS, HEADER, PARAMS)
+    with pytest.raises(ChainError, match="parent"):
+        await proposer.anchor(3, PARAMS, NO_DIGEST, PARAMS)
+
+
+async def test_who_may_propose_and_attest_what(autojump_clock: MockClock, ledger: Ledger) -> None:
+    proposer, (validator, *_) = await opened(ledger)
+    with pytest.raises(ChainError, match="cannot propose"):
+        await validator.anchor(0, HEADER, NO_DIGEST, PARAMS)
+    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
+    late = await registered(ledger, 9, Role.VALIDATOR)
+    for chain, header, words in [
+        (proposer, HEADER, "cannot attest"),
+        (validator, CHILD, "no such checkpoint"),
+        (late, HEADER, "joined after"),
+    ]:
+        with pytest.raises(ChainError, match=words):
+            await chain.attest(0, header)
     await validator.attest(0, HEADER)
     with pytest.raises(ChainError, match="already"):
         await validator.attest(0, HEADER)
