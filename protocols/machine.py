@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from protocols.errors import RemoteError, TransitionError
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed
-from protocols.wire.messages import Header, Message
+from protocols.wire.messages import CellResult, Contribution, Header, HeaderCertificate, ListCertificate, Message
 
 # ------------------------------------------------------------------------------------------------------------ events
 
@@ -77,7 +80,70 @@ class FetchFailed:
     fetch: Fetch
 
 
-Event = Started | Received | TimerFired | JobDone | JobFailed | Fetched | FetchFailed
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Told by custody: for which contributions this member holds the share and knows the ciphertexts available.
+
+    Attributes:
+        contributions: by cell.
+        final: nothing more is waited for.
+    """
+
+    contributions: Mapping[int, frozenset[Contribution]]
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Told by agreement: the list of this round stands."""
+
+    certificate: ListCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class CellOpened:
+    """Told by a cell's opening: its result, and its lane sums unless it counts nothing."""
+
+    result: CellResult
+    lanes: npt.NDArray[np.int64] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Told by whoever finds it: this round cannot be completed, and why, for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The learner's answer to `Train`: the update's grid integers as int64[lanes]."""
+
+    lanes: npt.NDArray[np.int64] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """The learner's answer to `Step`: the digest of the parameters that the total leads to."""
+
+    params_digest: Digest
+
+
+Event = (
+    Started
+    | Received
+    | TimerFired
+    | JobDone
+    | JobFailed
+    | Fetched
+    | FetchFailed
+    | Ready
+    | Certified
+    | CellOpened
+    | Shortfall
+    | Trained
+    | Stepped
+)
 
 # ----------------------------------------------------------------------------------------------------------- effects
 
@@ -150,9 +216,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Ask this node's learner for one local update from the head's parameters; it answers `JobDone` with the lanes."""
+    """Ask this node's learner for one local update from the parameters `parent`; answered with `Trained`."""
 
-    job: Job
+    parent: Digest
+    height: Height
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +238,29 @@ class Attest:
 
 
 @dataclass(frozen=True, slots=True)
-class Conclude:
-    """Hand a signed message to this node's own ledger, as if it had been received."""
+class Step:
+    """Ask this node's learner for the outer step from the parameters `parent` by a total; answered with `Stepped`.
 
-    signed: Signed
+    Attributes:
+        total: canonical bytes of the weighted total (protocols/updates/totals.py).
+    """
+
+    parent: Digest
+    total: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """An event for the other machines of this node and round."""
+
+    event: Ready | Certified | CellOpened | Shortfall
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Hand a header certificate to this node's own ledger, as if it had been received."""
+
+    certificate: HeaderCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +280,21 @@ class Blame:
 
 
 Effect = (
-    Journal | Send | Publish | Fetch | Store | SetTimer | Job | Train | Anchor | Attest | Conclude | Observe | Blame
+    Journal
+    | Send
+    | Publish
+    | Fetch
+    | Store
+    | SetTimer
+    | Job
+    | Train
+    | Step
+    | Tell
+    | Anchor
+    | Attest
+    | Conclude
+    | Observe
+    | Blame
 )
 Effects = list[Effect]
 

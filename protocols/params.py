@@ -35,6 +35,7 @@ class Params:
         anchor_every: A, a checkpoint is anchored on the chain every A heights.
         confirmations: c, blocks above a beacon block before it counts.
         epoch_timeout_s: after so many seconds of chain time without an anchor the next epoch begins all the same.
+        grace_s: seconds that the committee waits for the rest once every cell has m - d contributions.
         submit_s, agree_s, open_s: seconds from a round's start by which contributions are in, from then by which a
             certificate stands, and from then by which the sums are opened; afterwards the round is abandoned.
         final_height: heights of the whole run; 0 for no end.
@@ -50,6 +51,7 @@ class Params:
     anchor_every: int = 1
     confirmations: int = 0
     epoch_timeout_s: int = 600
+    grace_s: int = 5
     submit_s: int = 30
     agree_s: int = 15
     open_s: int = 30
@@ -74,7 +76,7 @@ class Params:
             ),
             "rounds_per_epoch and anchor_every must be at least 1": min(self.rounds_per_epoch, self.anchor_every) >= 1,
             "deadlines must be at least 1 second": min(
-                self.submit_s, self.agree_s, self.open_s, self.epoch_timeout_s
+                self.grace_s, self.submit_s, self.agree_s, self.open_s, self.epoch_timeout_s
             ) >= 1,
             "confirmations and final_height must not be negative": min(self.confirmations, self.final_height) >= 0,
         }

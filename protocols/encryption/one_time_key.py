@@ -1,8 +1,8 @@
 """Aggregation under one-time keys: of any number of encrypted updates only their sum can be opened.
 
-After OPA (Karthikeyan, Polychroniadou: One-shot Private Aggregation, arXiv 2410.22303), on the ring of SEAL's CKKS. With
-k a contributor's key, a_c public and e_c small, c0 = a_c k + e_c + message; (c0, -a_c) is a SEAL ciphertext under k. A
-committee holds Shamir shares of k and releases only the sum of an agreed set's shares, which gives the sum of the keys.
+After OPA (Karthikeyan, Polychroniadou: One-shot Private Aggregation, arXiv 2410.22303), on the ring of SEAL's CKKS.
+With k a contributor's key, a_c public and e_c small, c0 = a_c k + e_c + message; (c0, -a_c) is a SEAL ciphertext under k.
+A committee holds Shamir shares of k and releases only the sum of an agreed set's shares, which gives the keys' sum.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class OneTimeKeyScheme(Ciphertexts):
             if np.abs(key).max() <= bound and self._decrypt(total[:1], context, key)[1] <= bound:
                 sums, noise = self._decrypt(total, context, key)
                 if noise <= bound:
-                    return Opened(sums[:lanes], wrong)
+                    return Opened(sums[:lanes], wrong, key.astype("<i2").tobytes())
                 spoiled = True
             spoiled |= len(released) - len(wrong) > threshold
         if spoiled:

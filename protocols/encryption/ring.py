@@ -30,13 +30,15 @@ _FROM_BELOW: Final = 1 - 2.0**-50
 def add(a: Residues, b: Residues, primes: Residues) -> Residues:
     """Sum a + b modulo the primes, element by element; a, b < prime."""
     total = a + b
-    return np.minimum(total, total - primes)  # below the prime, the difference wraps to something huge
+    reduced: Residues = np.minimum(total, total - primes)  # below the prime, the difference wraps to something huge
+    return reduced
 
 
 def subtract(a: Residues, b: Residues, primes: Residues) -> Residues:
     """Difference a - b modulo the primes, element by element; a, b < prime."""
     difference = a - b
-    return np.minimum(difference, difference + primes)
+    reduced: Residues = np.minimum(difference, difference + primes)
+    return reduced
 
 
 def ratio(b: Residues, primes: Residues) -> Floats:

@@ -40,6 +40,8 @@ class Opened:
 
     lanes: Lanes
     wrong: tuple[int, ...]
+    key: bytes = b""
+    """Canonical bytes of the summed key (int16 LE coefficients): with it anybody can open this very sum again."""
 
 
 class Scheme(Protocol):

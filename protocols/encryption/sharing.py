@@ -54,8 +54,8 @@ def add_shares(shares: Sequence[Share]) -> Share:
         raise LocalError("there are no shares to add")
     for share in shares:
         check_share(share)
-    total: Share = (np.sum(np.stack(shares), axis=0, dtype=np.uint64) % FIELD).astype(np.uint32)
-    return total
+    total = np.stack(shares).sum(axis=0, dtype=np.uint64)
+    return np.asarray(total % np.uint64(FIELD), dtype=np.uint32)
 
 
 def check_share(share: Share) -> None:

@@ -38,10 +38,22 @@ def verify_chunk(packed: bytes, index: int, expected: Digest, scheme: Scheme) ->
     Raises:
         MalformedError: its bytes are not canonical, or their digest is another.
     """
-    chunk = scheme.unpack([packed])[0]
+    chunk: npt.NDArray[np.uint64] = scheme.unpack([packed])[0]
     actual = chunk_root(chunk, index)
     if actual != expected:
         raise MalformedError(
             f"chunk {index} has digest {short(actual)}, not {short(expected)}; fetch it from another peer"
         )
     return chunk
+
+
+def verify_chunks(packed: Sequence[bytes], expected: Sequence[Digest], scheme: Scheme) -> Residues:
+    """All fetched chunks of an update, uint64[ciphertexts, primes, degree]; see `verify_chunk`.
+
+    Raises:
+        MalformedError: another number of chunks than digests, or a chunk that is not what its digest promises.
+    """
+    if len(packed) != len(expected):
+        raise MalformedError(f"{len(packed)} chunks for {len(expected)} digests")
+    numbered = enumerate(zip(packed, expected, strict=True))
+    return np.stack([verify_chunk(chunk, index, digest, scheme) for index, (chunk, digest) in numbered])

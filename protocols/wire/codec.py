@@ -7,10 +7,10 @@ value: what does not encode back to the very same bytes is refused (msgpack has 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgpack
 
@@ -89,7 +89,7 @@ def build(plain: Any, kind: type[M]) -> M:
     Raises:
         MalformedError: a field has the wrong type or is out of bounds; the text names it.
     """
-    value: M = _checker(kind)(plain, kind.__name__)
+    value: M = _checker(cast("Hashable", kind))(plain, kind.__name__)
     return value
 
 

@@ -80,6 +80,7 @@ class Submission:
         sealed: empty for an aggregator that is no member.
     """
 
+    slot: Slot
     manifest: Annotated[bytes, Size(1, ENVELOPE_MAX_BYTES // 2)]
     sealed: Annotated[bytes, Size(0, SEALED_MAX_BYTES)]
 
@@ -267,7 +268,7 @@ def slot_of(message: Message) -> Slot | None:
             return sets.slot
         case HeaderVote(header=header) | HeaderCertificate(header=header):
             return header.slot
-        case Submission() | AddressRecord() | EpochKey():
+        case AddressRecord() | EpochKey():
             return None
         case _:
             return message.slot

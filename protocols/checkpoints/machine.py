@@ -1,0 +1,297 @@
+"""The ledger: which checkpoint this node stands on, which round comes next, and how it catches up.
+
+A certified header always wins: it is applied even if this node had abandoned that round. Abandoning is local and costs
+nothing, since the parameters stay what they were.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from protocols.agreement.certificate import check_header
+from protocols.errors import RemoteError
+from protocols.hashing import tagged
+from protocols.machine import (
+    Blame,
+    Effects,
+    Event,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    Journal,
+    Key,
+    Machine,
+    Observe,
+    Received,
+    SetTimer,
+    Shortfall,
+    Started,
+    Step,
+    Stepped,
+)
+from protocols.params import Params
+from protocols.rounds.epoch import EpochView
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey
+from protocols.wire import codec
+from protocols.wire.messages import ENVELOPE_MAX_BYTES, Header, HeaderCertificate
+
+KIND = "head"
+RETRY_S = 1.0
+MODEL_MAX_BYTES = 1 << 30
+
+
+def header_digest(header: Header) -> Digest:
+    """How children, anchors and attestations name a header."""
+    return tagged("header", codec.encode(header))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a node stands: the last applied header, or the beginning.
+
+    Attributes:
+        next_height: the first height that this head does not cover.
+    """
+
+    next_height: int
+    header: Digest
+    params: Digest
+    certificate: HeaderCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochKnown:
+    """The chain has settled an epoch."""
+
+    view: EpochView
+
+
+@dataclass(frozen=True, slots=True)
+class NeedEpoch:
+    """Ask the chain for an epoch's view; answered with `EpochKnown`."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRound:
+    """Start this round's machines from the head."""
+
+    height: Height
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Make this head the learner's; `model` holds its canonical bytes unless the learner computed them itself."""
+
+    head: Head
+    model: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskHeads:
+    """Ask connected peers for their newest header certificate: this node may have missed one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run's final height is reached."""
+
+    head: Head
+
+
+LedgerEffect = NeedEpoch | BeginRound | Adopt | AskHeads | Finish
+
+
+class State(enum.Enum):
+    """What a node's ledger is doing."""
+
+    WAITING = enum.auto()  # for the chain to settle an epoch
+    RUNNING = enum.auto()  # a round is on
+    APPLYING = enum.auto()  # a certified header
+    FINISHED = enum.auto()
+
+
+class Ledger(Machine[State]):
+    """One for the life of a node.
+
+    Args:
+        lanes: of an update, which bounds a total's size.
+        head: where to begin: genesis, or what the journal says.
+    """
+
+    TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
+        (State.WAITING, Started): "start",
+        (State.WAITING, EpochKnown): "epoch",
+        (State.RUNNING, EpochKnown): "epoch",
+        (State.APPLYING, EpochKnown): "epoch",
+        (State.FINISHED, EpochKnown): "epoch",
+        (State.WAITING, HeaderCertificate): "certificate",
+        (State.RUNNING, HeaderCertificate): "certificate",
+        (State.APPLYING, HeaderCertificate): "certificate",
+        (State.RUNNING, Shortfall): "shortfall",
+        (State.RUNNING, "timer:round"): "abandon",
+        (State.APPLYING, "fetched:total"): "total",
+        (State.APPLYING, "unfetched:total"): "missing",
+        (State.APPLYING, "fetched:model"): "model",
+        (State.APPLYING, "unfetched:model"): "missing",
+        (State.APPLYING, "timer:retry"): "retry",
+        (State.APPLYING, Stepped): "stepped",
+    }
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Shortfall, Stepped})
+
+    def __init__(self, params: Params, me: PeerKey, lanes: int, head: Head) -> None:
+        super().__init__(State.WAITING)
+        self.head = head
+        self.height = head.next_height
+        self._params, self._me, self._lanes = params, me, lanes
+        self._views: dict[int, EpochView] = {}
+        self._wanted: HeaderCertificate | None = None  # the newest certified header that is not applied yet
+        self._unchecked: dict[int, HeaderCertificate] = {}  # by epoch whose view is not known yet
+        self._reason = ""
+        self._began = 0.0
+        self._applying_since = 0.0
+        self._attempt = 0
+
+    def start(self, _: Event, now: float) -> Effects:
+        return [AskHeads(), *self._next(now)]
+
+    def epoch(self, event: EpochKnown, now: float) -> Effects:
+        self._views[event.view.epoch] = event.view
+        for old in [epoch for epoch in self._views if epoch < event.view.epoch - 2]:
+            del self._views[old]
+        waiting = self._unchecked.pop(event.view.epoch, None)
+        effects = self._consider(waiting, None, now) if waiting is not None else []
+        return [*effects, *self._next(now)] if self.state is State.WAITING else effects
+
+    def certificate(self, event: Received, now: float) -> Effects:
+        assert isinstance(event.message, HeaderCertificate)
+        return self._consider(event.message, event.sender, now)
+
+    def shortfall(self, event: Shortfall, _: float) -> Effects:
+        self._reason = event.reason
+        return []
+
+    def abandon(self, _: Event, now: float) -> Effects:
+        """The deadline passed without a certified header: the parameters stay, the next round begins."""
+        reason = self._reason or "no certified result by the deadline"
+        self.height += 1
+        observe = Observe("abandoned", {"height": self.height - 1, "reason": reason})
+        return [observe, AskHeads(), *self._next(now)]
+
+    def total(self, event: Fetched, now: float) -> Effects:
+        (blob,) = event.blobs
+        if self._wanted is None or hashlib.sha256(blob).digest() != self._wanted.header.total:
+            return self.missing(event, now)
+        return [Step(self.head.header, blob)]
+
+    def stepped(self, event: Stepped, now: float) -> Effects:
+        """The parameters must be the certified ones; where they are not, this machine computes differently."""
+        assert self._wanted is not None
+        if event.params_digest == self._wanted.header.params_digest:
+            return self._applied(None, now)
+        wanted = self._wanted.header
+        fields = {"height": wanted.slot.height, "reason": "our outer step gives other parameters than the certified"}
+        return [Observe("diverged", fields), self._fetch("model", wanted.params_digest, MODEL_MAX_BYTES)]
+
+    def model(self, event: Fetched, now: float) -> Effects:
+        (blob,) = event.blobs
+        if self._wanted is None or hashlib.sha256(blob).digest() != self._wanted.header.params_digest:
+            return self.missing(event, now)
+        return self._applied(blob, now)
+
+    def missing(self, _: Fetched | FetchFailed, now: float) -> Effects:
+        self._attempt += 1
+        return [SetTimer("retry", now + RETRY_S)]
+
+    def retry(self, _: Event, now: float) -> Effects:
+        assert self._wanted is not None
+        if self._attempt >= 3 or self._wanted.header.parent != self.head.header:
+            return [AskHeads(), self._fetch("model", self._wanted.header.params_digest, MODEL_MAX_BYTES)]
+        return self._apply(now)
+
+    def _consider(self, certificate: HeaderCertificate, sender: PeerKey | None, now: float) -> Effects:
+        header = certificate.header
+        height, epoch = header.slot.height, header.slot.epoch
+        newest = self._wanted.header.slot.height if self._wanted is not None else self.head.next_height - 1
+        if height <= newest or epoch != self._params.epoch(height):
+            return []
+        view = self._views.get(epoch)
+        if view is None:
+            self._unchecked[epoch] = certificate
+            return [NeedEpoch(epoch)]
+        try:
+            check_header(certificate, view)
+        except RemoteError as error:
+            return [Blame(sender, f"header refused: {error}")] if sender is not None else []
+        self._wanted = certificate
+        return self._apply(now) if self.state is not State.APPLYING else []
+
+    def _apply(self, now: float) -> Effects:
+        """By the outer step where the header follows ours, else by loading the whole model."""
+        assert self._wanted is not None
+        header = self._wanted.header
+        if self.state is not State.APPLYING:
+            self.state, self._attempt, self._applying_since = State.APPLYING, 0, now
+        if header.parent == self.head.header:
+            return [self._fetch("total", header.total, 4 + 4 * self._lanes)]
+        return [self._fetch("model", header.params_digest, MODEL_MAX_BYTES)]
+
+    def _fetch(self, purpose: str, digest: Digest, max_bytes: int) -> Fetch:
+        """From the members who signed, beginning with one that depends on us: the load spreads over them."""
+        assert self._wanted is not None
+        header = self._wanted.header
+        committee = self._views[header.slot.epoch].committee
+        signers = [committee[vote.member - 1] for vote in self._wanted.votes]
+        ranked = sorted(signers, key=lambda peer: tagged("holder", digest, self._me, peer))
+        return Fetch(purpose, None, (digest,), tuple(ranked), max_bytes)
+
+    def _applied(self, model: bytes | None, now: float) -> Effects:
+        assert self._wanted is not None
+        certificate, header = self._wanted, self._wanted.header
+        height = header.slot.height
+        self.head = Head(height + 1, header_digest(header), header.params_digest, certificate)
+        self.height, self._wanted, self.state = height + 1, None, State.WAITING
+        fields = {"height": height, "params_digest": header.params_digest.hex(), "seconds": now - self._began}
+        phase = {"height": height, "phase": "apply", "seconds": now - self._applying_since}
+        return [
+            Adopt(self.head, model),
+            Journal(KIND, Height(height), b"", codec.encode(certificate)),
+            Observe("phase", phase),
+            Observe("applied", fields),
+            *self._next(now),
+        ]
+
+    def _next(self, now: float) -> Effects:
+        """Begins the next round, asks for its epoch, or ends the run."""
+        if self._params.final_height and self.height >= self._params.final_height:
+            self.state = State.FINISHED
+            return [Finish(self.head)]
+        epoch = self._params.epoch(self.height)
+        if epoch not in self._views:
+            self.state = State.WAITING
+            return [NeedEpoch(epoch)]
+        self.state, self._reason, self._began = State.RUNNING, "", now
+        deadline = now + self._params.submit_s + self._params.agree_s + self._params.open_s
+        return [BeginRound(Height(self.height), self.head), SetTimer("round", deadline)]
+
+
+def genesis(params_digest: Digest) -> Head:
+    """The head before the first round: the parameters that every peer initialises by itself."""
+    return Head(0, NO_DIGEST, params_digest)
+
+
+def restore(records: tuple[Journal, ...], beginning: Head) -> Head:
+    """The head that a journal ends with."""
+    heads = [record for record in records if record.kind == KIND]
+    if not heads:
+        return beginning
+    certificate = codec.decode(heads[-1].payload, HeaderCertificate, ENVELOPE_MAX_BYTES)
+    header = certificate.header
+    return Head(header.slot.height + 1, header_digest(header), header.params_digest, certificate)
+

@@ -1,0 +1,188 @@
+"""A committee member's last part of a round: add the opened cells, take the outer step, sign the header."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from protocols.agreement.certificate import list_digest, signatures
+from protocols.encryption.scheme import Lanes
+from protocols.machine import (
+    Anchor,
+    Blame,
+    CellOpened,
+    Certified,
+    Conclude,
+    Effects,
+    Event,
+    Journal,
+    Key,
+    Machine,
+    Observe,
+    Publish,
+    Ready,
+    Received,
+    Send,
+    SetTimer,
+    Shortfall,
+    Started,
+    Step,
+    Stepped,
+    Store,
+    Tell,
+)
+from protocols.rounds.epoch import EpochView
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey
+from protocols.updates.totals import add_cells
+from protocols.wire.envelope import Signed, Signer, digest_of
+from protocols.wire.messages import CellResult, Header, HeaderCertificate, HeaderVote, ListCertificate
+
+KIND = "header"
+STAND_IN_S = 2.0
+"""Seconds by which each further member waits for the one before it to publish and to anchor."""
+
+
+class State(enum.Enum):
+    """Where the conclusion of a round stands."""
+
+    WAITING = enum.auto()
+    STEPPING = enum.auto()  # the learner computes the new parameters
+    SIGNED = enum.auto()
+    DONE = enum.auto()
+
+
+class Conclusion(Machine[State]):
+    """One committee member, one round."""
+
+    TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
+        (State.WAITING, Certified): "certified",
+        (State.WAITING, CellOpened): "cell",
+        (State.WAITING, HeaderVote): "vote",
+        (State.STEPPING, Stepped): "stepped",
+        (State.STEPPING, HeaderVote): "vote",
+        (State.SIGNED, HeaderVote): "vote",
+        (State.WAITING, HeaderCertificate): "seen",
+        (State.STEPPING, HeaderCertificate): "seen",
+        (State.SIGNED, HeaderCertificate): "seen",
+        (State.DONE, HeaderCertificate): "seen",
+        (State.DONE, "timer:republish"): "republish",
+    }
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, Ready, Certified, CellOpened, Shortfall})
+
+    def __init__(
+        self,
+        view: EpochView,
+        height: Height,
+        parent: Digest,
+        me: PeerKey,
+        sign: Signer,
+        topic: str,
+        journal: Iterable[Journal] = (),
+    ) -> None:
+        super().__init__(State.WAITING)
+        index = view.member_index(me)
+        assert index is not None, "only committee members conclude a round"
+        self._view, self._height, self._parent, self._index = view, height, parent, index
+        self._sign, self._topic = sign, topic
+        self._journalled = next((Digest(record.payload) for record in journal if record.kind == KIND), None)
+        self._certificate: ListCertificate | None = None
+        self._opened: dict[int, tuple[CellResult, Lanes | None]] = {}
+        self._total = b""
+        self._votes: dict[Digest, dict[int, Signed]] = {}
+        self._voters: set[int] = set()
+        self._certified: Signed | None = None
+        self._seen = False
+
+    def certified(self, event: Certified, now: float) -> Effects:
+        self._certificate = event.certificate
+        return self._try_step(now)
+
+    def cell(self, event: CellOpened, now: float) -> Effects:
+        self._opened[event.result.cell] = (event.result, event.lanes)
+        return self._try_step(now)
+
+    def stepped(self, event: Stepped, now: float) -> Effects:
+        """Signs what this member computed itself; at most one header for each height, also across a restart."""
+        header = self._header(event.params_digest)
+        vote = HeaderVote(header)
+        digest = digest_of(vote)
+        if self._journalled is not None and self._journalled != digest:
+            reason = "this member signed another header before its restart"
+            return [Tell(Shortfall(reason))]
+        self.state = State.SIGNED
+        signed = self._sign(vote)
+        sends = [Send(member, signed) for member in self._view.committee]
+        total = Store(((header.total, self._total),))
+        return [total, Journal(KIND, self._height, b"", digest), *sends, *self._try_certify(now)]
+
+    def vote(self, event: Received, now: float) -> Effects:
+        vote, member = event.message, self._view.member_index(event.sender)
+        assert isinstance(vote, HeaderVote)
+        if member is None:
+            return [Blame(event.sender, "signs a header but is not in the committee")]
+        votes = self._votes.setdefault(event.signed.digest, {})
+        if member in self._voters and member not in votes:
+            return [Blame(event.sender, "signs two headers for one height")]
+        self._voters.add(member)
+        votes[member] = event.signed
+        return self._try_certify(now)
+
+    def seen(self, _: Event, __: float) -> Effects:
+        self._seen = True
+        return []
+
+    def republish(self, _: Event, __: float) -> Effects:
+        return [] if self._seen or self._certified is None else [Publish(self._topic, self._certified)]
+
+    def _try_step(self, _: float) -> Effects:
+        if self._certificate is None or len(self._opened) < len(self._certificate.sets.cells):
+            return []
+        counted = [
+            (lanes, result.contributors) for _, (result, lanes) in sorted(self._opened.items()) if lanes is not None
+        ]
+        if not counted:
+            reason = "every cell was spoiled by one of its contributors"
+            return [Tell(Shortfall(reason))]
+        self.state, self._total = State.STEPPING, add_cells(counted)
+        return [Step(self._parent, self._total)]
+
+    def _header(self, params_digest: Digest) -> Header:
+        assert self._certificate is not None
+        return Header(
+            slot=self._view.slot(self._height),
+            parent=self._parent,
+            params_digest=params_digest,
+            sets=list_digest(self._certificate.sets),
+            total=Digest(hashlib.sha256(self._total).digest()),
+            cells=tuple(result for _, (result, _lanes) in sorted(self._opened.items())),
+            epsilon_micro=None,
+        )
+
+    def _try_certify(self, now: float) -> Effects:
+        """Hands the certificate to this node's ledger; the first member in rank publishes and anchors it."""
+        if self.state is not State.SIGNED:
+            return []
+        digest = next((digest for digest, votes in self._votes.items() if self._enough(votes)), NO_DIGEST)
+        if digest not in self._votes:
+            return []
+        vote = next(iter(self._votes[digest].values())).message
+        assert isinstance(vote, HeaderVote)
+        certificate = HeaderCertificate(vote.header, signatures(self._votes[digest], self._view.params.threshold))
+        self.state, self._certified = State.DONE, self._sign(certificate)
+        rank = self._view.proposer_rank(self._height, self._index)
+        effects: Effects = [Conclude(certificate), *self._anchor(vote.header, rank)]
+        if rank == 0:
+            return [*effects, Publish(self._topic, self._certified)]
+        return [*effects, SetTimer("republish", now + STAND_IN_S * rank)]
+
+    def _enough(self, votes: dict[int, Signed]) -> bool:
+        return len(votes) >= self._view.params.threshold
+
+    def _anchor(self, header: Header, rank: int) -> Effects:
+        params = self._view.params
+        last = params.final_height > 0 and self._height == params.final_height - 1
+        if (self._height + 1) % params.anchor_every and not last:
+            return []
+        return [Anchor(header, STAND_IN_S * rank)]

@@ -1,0 +1,179 @@
+"""A data provider's part of a round: train, encrypt under a fresh key, journal, submit. Its update leaves only so."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from protocols.encryption.scheme import Lanes, PublicContext, Scheme
+from protocols.machine import (
+    CellOpened,
+    Certified,
+    Effects,
+    Event,
+    Job,
+    JobDone,
+    Journal,
+    Key,
+    Machine,
+    Observe,
+    Ready,
+    Received,
+    Send,
+    SetTimer,
+    Shortfall,
+    Started,
+    Store,
+    Train,
+    Trained,
+)
+from protocols.rounds.epoch import EpochView
+from protocols.rounds.sealing import seal_shares, sealed_digest
+from protocols.types import Digest, Height, PeerKey, Secret
+from protocols.updates.chunks import chunk_roots, update_root
+from protocols.wire import codec
+from protocols.wire.envelope import Signer, open_envelope
+from protocols.wire.messages import SEALED_MAX_BYTES, Manifest, Receipt, Submission
+
+KIND = "manifest"
+KEY_WAIT_S = 0.25
+
+
+class State(enum.Enum):
+    """Where a contributor stands."""
+
+    IDLE = enum.auto()
+    TRAINING = enum.auto()
+    TRAINED = enum.auto()  # waits for the committee's keys
+    ENCRYPTING = enum.auto()
+    SUBMITTED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """What leaves of an update."""
+
+    chunks: tuple[tuple[Digest, bytes], ...]
+    sealed: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """What is resent after a crash, byte for byte; the seed is never written down."""
+
+    manifest: Annotated[bytes, codec.Size(1, 512 * 1024)]
+    sealed: Annotated[tuple[Annotated[bytes, codec.Size(0, SEALED_MAX_BYTES)], ...], codec.Size(0, 16)]
+
+
+def encrypt_update(
+    scheme: Scheme,
+    view: EpochView,
+    height: int,
+    cell: int,
+    dealer: PeerKey,
+    lanes: Lanes,
+    seed: Secret,
+    keys: Mapping[int, bytes],
+) -> Encrypted:
+    """The job: ciphertexts of the update, and the key's shares, each sealed to a member whose key is known."""
+    context = PublicContext(view.round_beacon(height), height, cell)
+    residues = scheme.encrypt(lanes, seed, context)
+    roots = chunk_roots(residues)
+    sealed = seal_shares(scheme, view, height, cell, dealer, update_root(roots), seed, keys)
+    return Encrypted(tuple(zip(roots, scheme.pack(residues), strict=True)), sealed)
+
+
+class Contribution(Machine[State]):
+    """One contributor, one round.
+
+    Args:
+        parent: digest of the head that the update starts from.
+        keys: the live view of the committee's keys.
+        entropy: 32 fresh bytes; they serve this one update.
+        journal: this height's records: a manifest among them is resent, never made again.
+    """
+
+    TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
+        (State.IDLE, Started): "start",
+        (State.TRAINING, Trained): "trained",
+        (State.TRAINED, "timer:keys"): "encrypt",
+        (State.ENCRYPTING, "done:encrypt"): "submit",
+        (State.SUBMITTED, Receipt): "receipt",
+    }
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Ready, Certified, CellOpened, Shortfall})
+
+    def __init__(
+        self,
+        view: EpochView,
+        height: Height,
+        parent: Digest,
+        me: PeerKey,
+        sign: Signer,
+        scheme: Scheme,
+        keys: Callable[[], Mapping[int, bytes]],
+        entropy: bytes,
+        journal: Iterable[Journal] = (),
+    ) -> None:
+        super().__init__(State.IDLE)
+        cell = view.cell_of(me)
+        assert cell is not None, "only members of a cell contribute"
+        self._view, self._height, self._parent, self._cell = view, height, parent, cell
+        self._me, self._sign, self._scheme, self._keys = me, sign, scheme, keys
+        self._seed: Secret | None = Secret(entropy)
+        self._journalled = next((record for record in journal if record.kind == KIND), None)
+        self._lanes: Lanes | None = None
+        self._began = 0.0
+        self.receipts: dict[tuple[PeerKey, int], Digest] = {}
+
+    def start(self, _: Event, now: float) -> Effects:
+        self._began = now
+        if self._journalled is not None:
+            self.state, self._seed = State.SUBMITTED, None
+            record = codec.decode(self._journalled.payload, Journalled, 1 << 20)
+            return self._sends(record)
+        self.state = State.TRAINING
+        return [Train(self._parent, self._height)]
+
+    def trained(self, event: Trained, now: float) -> Effects:
+        self.state, self._lanes = State.TRAINED, event.lanes
+        return [self._phase("train", now), *self.encrypt(event, now)]
+
+    def encrypt(self, _: Event, now: float) -> Effects:
+        keys = self._keys()
+        if self._scheme.needs_keys and len(keys) < self._view.params.threshold:
+            return [SetTimer("keys", now + KEY_WAIT_S)]
+        self.state, self._began = State.ENCRYPTING, now
+        lanes, seed, self._lanes, self._seed = self._lanes, self._seed, None, None  # once: a seed serves one update
+        arguments = (self._scheme, self._view, self._height, self._cell, self._me, lanes, seed, dict(keys))
+        return [Job("encrypt", encrypt_update, arguments)]
+
+    def submit(self, event: JobDone, now: float) -> Effects:
+        encrypted: Encrypted = event.result
+        shares = tuple(sealed_digest(sealed) for sealed in encrypted.sealed)
+        roots = tuple(root for root, _ in encrypted.chunks)
+        manifest = Manifest(self._view.slot(self._height), self._cell, self._parent, roots, shares)
+        record = Journalled(self._sign(manifest).encoded, encrypted.sealed)
+        self.state = State.SUBMITTED
+        journal = Journal(KIND, self._height, b"", codec.encode(record))
+        return [Store(encrypted.chunks), journal, self._phase("encrypt", now), *self._sends(record)]
+
+    def receipt(self, event: Received, _: float) -> Effects:
+        receipt = event.message
+        assert isinstance(receipt, Receipt)
+        self.receipts[event.sender, receipt.holds] = receipt.manifest
+        return []
+
+    def _sends(self, record: Journalled) -> Effects:
+        slot = self._view.slot(self._height)
+        sealed = dict(zip(self._view.committee, record.sealed, strict=False))
+        receivers = {**dict.fromkeys(self._view.aggregators(self._height, self._cell), b""), **sealed}
+        if not self._scheme.needs_keys:
+            receivers |= dict.fromkeys(self._view.committee, b"")
+        manifest = open_envelope(record.manifest)
+        sends = [Send(to, self._sign(Submission(slot, record.manifest, share))) for to, share in receivers.items()]
+        return [*sends, Observe("submitted", {"height": self._height, "manifest": manifest.digest.hex()})]
+
+    def _phase(self, name: str, now: float) -> Observe:
+        return Observe("phase", {"height": self._height, "phase": name, "seconds": now - self._began})

@@ -1,0 +1,132 @@
+"""Everything about one epoch that follows from the chain: committee, cells, slots, proposers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from protocols.hashing import tagged
+from protocols.params import Params
+from protocols.rounds.cells import draw_aggregators, draw_cells
+from protocols.rounds.committee import draw_committee
+from protocols.types import Digest, Height, PeerKey, Role
+from protocols.wire.messages import EpochKey, Slot
+
+
+@dataclass(frozen=True)
+class EpochView:
+    """One epoch as every honest peer sees it.
+
+    Attributes:
+        beacon: 32 bytes that nobody chose (protocol.md, Randomness).
+        committee: member index i (1 to n) is committee[i - 1].
+        cells: each sorted.
+        validators: peers that attest.
+    """
+
+    chain_id: int
+    subnet: int
+    epoch: int
+    beacon: bytes
+    params: Params
+    committee: tuple[PeerKey, ...]
+    cells: tuple[tuple[PeerKey, ...], ...]
+    validators: frozenset[PeerKey]
+
+    @cached_property
+    def committee_root(self) -> Digest:
+        """Binds messages to this very committee and its beacon."""
+        return tagged("committee-root", self.chain_id, self.subnet, self.epoch, self.beacon, *self.committee)
+
+    @property
+    def heights(self) -> range:
+        """The rounds that this epoch serves."""
+        length = self.params.rounds_per_epoch
+        return range(self.epoch * length, (self.epoch + 1) * length)
+
+    def slot(self, height: int) -> Slot:
+        """What messages of a round are bound to."""
+        return Slot(self.chain_id, self.subnet, self.epoch, self.committee_root, Height(height))
+
+    def member_index(self, peer: PeerKey) -> int | None:
+        """1 to n for a committee member."""
+        return self.committee.index(peer) + 1 if peer in self.committee else None
+
+    def cell_of(self, peer: PeerKey) -> int | None:
+        """The cell that a contributor belongs to."""
+        return next((cell for cell, members in enumerate(self.cells) if peer in members), None)
+
+    def cell_quorum(self, cell: int) -> int:
+        """Contributors without whom a cell is not opened: at least m - d and at least k_min."""
+        return max(self.params.k_min, len(self.cells[cell]) - self.params.dropouts)
+
+    def aggregators(self, height: int, cell: int) -> tuple[PeerKey, ...]:
+        """Who adds this cell in this round."""
+        return draw_aggregators(self.beacon, height, cell, self.cells[cell])
+
+    def proposer_rank(self, height: int, member: int) -> int:
+        """0 for the round's first proposer, 1 for who stands in for it, and so on."""
+        return (member - 1 - height) % len(self.committee)
+
+    def round_beacon(self, height: int) -> bytes:
+        """What the round's public polynomials are drawn from, together with cell and index."""
+        return tagged("round-beacon", self.committee_root, height)
+
+    def sealing_context(self, height: int, cell: int, dealer: PeerKey, member: int, root: Digest) -> bytes:
+        """Associated data of a sealed share: a copy under another name or for another ciphertext does not open."""
+        return tagged("sealed-share", self.committee_root, height, cell, dealer, member, root)
+
+
+def draw_epoch(
+    chain_id: int,
+    subnet: int,
+    epoch: int,
+    block_hash: bytes,
+    params: Params,
+    roster: Iterable[tuple[PeerKey, Role]],
+) -> EpochView:
+    """The view that follows from a beacon block and the operators that were active in it.
+
+    Raises:
+        LocalError: too few operators for a committee or a cell.
+    """
+    peers = tuple(roster)
+    beacon = tagged("epoch-beacon", chain_id, subnet, epoch, block_hash)
+
+    def holding(role: Role) -> list[PeerKey]:
+        return [peer for peer, roles in peers if roles & role]
+
+    return EpochView(
+        chain_id,
+        subnet,
+        epoch,
+        beacon,
+        params,
+        draw_committee(beacon, holding(Role.COMPUTE), params.committee),
+        draw_cells(beacon, holding(Role.DATA), params.cell_min),
+        frozenset(holding(Role.VALIDATOR)),
+    )
+
+
+class EpochKeys:
+    """The committee's share-encryption keys as they become known; a member's newest replaces its older ones."""
+
+    def __init__(self, view: EpochView) -> None:
+        self._view = view
+        self._newest: dict[int, EpochKey] = {}
+
+    def accept(self, sender: PeerKey, key: EpochKey) -> bool:
+        """Takes a key from a member of this very committee; False if it means nothing here."""
+        member = self._view.member_index(sender)
+        known = self._newest.get(member) if member is not None else None
+        bound = (key.epoch, key.committee_root) == (self._view.epoch, self._view.committee_root)
+        if member is None or not bound or (known is not None and known.sequence >= key.sequence):
+            return False
+        self._newest[member] = key
+        return True
+
+    @property
+    def public(self) -> dict[int, bytes]:
+        """Member index -> X25519 public key."""
+        return {member: key.public for member, key in self._newest.items()}

@@ -1,0 +1,50 @@
+"""The rule on which privacy stands: for one (epoch, height, cell) a member releases for one set, ever, of k_min or more.
+
+Two sets that differ by one contributor would open its update (protocol.md, Release).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from protocols.errors import RemoteError
+from protocols.hashing import tagged
+from protocols.machine import Journal
+from protocols.types import Digest, Height
+from protocols.wire.codec import encode
+from protocols.wire.messages import CellSet
+
+KIND = "release"
+
+
+def set_digest(cell_set: CellSet) -> Digest:
+    """How a release names the set that it opens."""
+    return tagged("cell-set", encode(cell_set))
+
+
+class ReleaseRule:
+    """Remembers every release of this member, from the journal on."""
+
+    def __init__(self, k_min: int, journal: Iterable[Journal] = ()) -> None:
+        self._k_min = k_min
+        self._released: dict[tuple[int, bytes], bytes] = {
+            (record.height, record.slot): record.payload for record in journal if record.kind == KIND
+        }
+
+    def permit(self, height: Height, cell_set: CellSet) -> Journal:
+        """What must be journalled before the release is sent; the same for the same set again.
+
+        Raises:
+            RemoteError: fewer contributors than k_min, one twice, or another set than the one released before.
+        """
+        contributors = {contribution.contributor for contribution in cell_set.contributions}
+        if len(contributors) != len(cell_set.contributions):
+            raise RemoteError(f"cell {cell_set.cell}: a contributor stands twice in the set")
+        if len(contributors) < self._k_min:
+            raise RemoteError(
+                f"cell {cell_set.cell}: a sum of {len(contributors)} is never opened; k_min {self._k_min}"
+            )
+        slot, digest = cell_set.cell.to_bytes(2, "big"), set_digest(cell_set)
+        if self._released.setdefault((height, slot), digest) != digest:
+            raise RemoteError(f"cell {cell_set.cell}: this member has released for another set in round {height}")
+        return Journal(KIND, height, slot, digest)

@@ -1,0 +1,47 @@
+"""The total of a round: the lane sums of all opened cells and how many contributions they hold, as one blob."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.encryption.scheme import Lanes
+from protocols.errors import MalformedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Total:
+    """Sums over all contributors of all counted cells.
+
+    Attributes:
+        lanes: int64[lanes]; at most 512 cells of 16 contributors, so every sum fits in 32 bits.
+        contributors: how many updates were added.
+    """
+
+    lanes: Lanes
+    contributors: int
+
+
+def add_cells(cells: Iterable[tuple[Lanes, int]]) -> bytes:
+    """Canonical bytes of the total: contributors as u32 BE, then each lane sum as int32 LE."""
+    opened = list(cells)
+    lanes = np.sum([lanes for lanes, _ in opened], axis=0)
+    contributors = sum(count for _, count in opened)
+    assert np.abs(lanes).max(initial=0) < 2**31
+    packed: bytes = lanes.astype("<i4").tobytes()
+    return contributors.to_bytes(4, "big") + packed
+
+
+def decode_total(data: bytes, lanes: int) -> Total:
+    """Inverse of `add_cells`.
+
+    Raises:
+        MalformedError: not the length of an update of so many lanes, or no contributors.
+    """
+    if len(data) != 4 + 4 * lanes or data[:4] == bytes(4):
+        raise MalformedError(
+            f"a total of {lanes} lanes has {4 + 4 * lanes} bytes and contributors; this has {len(data)}"
+        )
+    return Total(np.frombuffer(data, "<i4", offset=4).astype(np.int64), int.from_bytes(data[:4], "big"))
