@@ -16,6 +16,7 @@ help: ## this list
 setup: $(STAMP) ## all that the other targets need, into .venv; a failed set-up goes on where it stopped
 
 # The stamp comes last: whatever fails on the way leaves a set-up that the next `make` takes up again.
+# trio-stubs (from trio-typing, which libp2p imports) are types of an old trio that would hide trio's own.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) tools/check_machine.py
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
@@ -23,6 +24,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up .venv. The first time takes about five minutes: Pyfhel (Microsoft SEAL) is built from source."
 	@tools/with_progress.sh $(UV) --require-hashes -r requirements.lock
 	@$(UV) --quiet --editable .
+	@rm -rf $(VENV)/lib/*/site-packages/trio-stubs
 	@touch $@
 
 demo: setup ## 24 private peers train one model on digits in 10 rounds, with an embedded chain; report in runs/demo

@@ -1,0 +1,159 @@
+"""What a node tells of itself: Prometheus metrics at /metrics, and a small JSON at /status, on a loopback port."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from p2pnode.files import explained, write_durably
+from protocols.errors import LocalError
+from protocols.types import PeerKey, short
+
+CULPRITS_MAX: Final = 256
+"""Culprits with a series of their own; keys are free to make, so strangers could else fill our memory with series."""
+ADDRESS_FILE: Final = "telemetry.url"
+
+_log = structlog.get_logger(__name__)
+
+
+class Telemetry:
+    """One node's counters and its present state; cheap to call, safe from any thread."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        new: dict[str, Any] = {"registry": self.registry, "namespace": "twopm"}
+        self._height = Gauge("height", "Number of the present round", **new)
+        self._rounds = Counter("rounds", "Rounds by how they ended", ["outcome"], **new)
+        self._phases = Histogram("phase_seconds", "Time spent in each phase of a round", ["phase"], **new)
+        self._sent = Counter("sent_bytes", "Payload bytes sent", ["kind"], **new)
+        self._peers = Gauge("peers", "Peers connected", **new)
+        self._refused = Counter("refused", "What was refused of what came from outside", ["kind", "culprit"], **new)
+        self._unexpected = Counter("unexpected_exceptions", "Exceptions that nobody foresaw", ["task"], **new)
+        self._culprits: set[str] = set()
+        self._lock = threading.Lock()
+        self._phase_since: float | None = None
+        self._status: dict[str, object] = {"height": None, "phase": None, "peers": 0, "refused": 0, "unexpected": 0}
+
+    def told(self, **facts: object) -> None:
+        """Adds facts to the status: who we are, the task, the last checkpoint, the accuracy..."""
+        with self._lock:
+            self._status.update(facts)
+
+    def status(self) -> dict[str, object]:
+        """The present state, for people and for `/status`."""
+        with self._lock:
+            return dict(self._status)
+
+    def phase(self, height: int, name: str, now: float) -> None:
+        """A round entered a phase, at `now` in seconds; the phase before it ends."""
+        with self._lock:
+            before = self._status["phase"]
+            if before is not None and self._phase_since is not None:
+                self._phases.labels(before).observe(max(0.0, now - self._phase_since))
+            self._phase_since = now
+            self._status.update(height=height, phase=name)
+        self._height.set(height)
+
+    def round_ended(self, outcome: str) -> None:
+        """A round ended: "completed", or the reason why it was abandoned, in a word."""
+        self._rounds.labels(outcome).inc()
+        self.told(last_round=outcome)
+
+    def sent(self, kind: str, size: int) -> None:
+        """`size` payload bytes of a kind of message were sent."""
+        self._sent.labels(kind).inc(size)
+
+    def peers(self, count: int) -> None:
+        """So many peers are connected."""
+        self._peers.set(count)
+        self.told(peers=count)
+
+    def refused(self, kind: str, culprit: PeerKey | None, reason: str) -> None:
+        """Something from outside was refused; `culprit` is None where blame cannot be proven."""
+        self._refused.labels(kind, self._name(culprit)).inc()
+        self._count("refused")
+        _log.warning("refused", kind=kind, culprit=culprit and short(culprit), reason=reason)
+
+    def unexpected(self, task: str, error: BaseException) -> None:
+        """An exception that nobody foresaw ended a task (and nothing else)."""
+        self._unexpected.labels(task).inc()
+        self._count("unexpected")
+        _log.error("unexpected", task=task, exc_info=error)
+
+    @contextmanager
+    def served(self, port: int, folder: Path) -> Iterator[str]:
+        """Answers on 127.0.0.1:`port` (0: any free one) meanwhile.
+
+        Yields the URL, and leaves it in `folder` for `p2pnode status`.
+
+        Raises:
+            LocalError: the port is in use.
+        """
+        handler = type("Handler", (_Handler,), {"telemetry": self})
+        try:
+            server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        except OSError as error:
+            raise LocalError(
+                f"cannot serve metrics on 127.0.0.1:{port}: {error.strerror}; choose another metrics_port, 0 for any"
+            ) from error
+        url = f"http://127.0.0.1:{server.server_port}"
+        address_file = folder / ADDRESS_FILE
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="telemetry", daemon=True)
+        thread.start()
+        try:
+            write_durably(address_file, url.encode(), replace=True)
+            yield url
+        finally:
+            with explained("delete", address_file):
+                address_file.unlink(missing_ok=True)
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            count = self._status[name]
+            assert isinstance(count, int)
+            self._status[name] = count + 1
+
+    def _name(self, culprit: PeerKey | None) -> str:
+        if culprit is None:
+            return "unknown"
+        name = short(culprit)
+        with self._lock:
+            if name not in self._culprits and len(self._culprits) >= CULPRITS_MAX:
+                return "others"
+            self._culprits.add(name)
+        return name
+
+
+class _Handler(BaseHTTPRequestHandler):
+    telemetry: Telemetry
+    timeout = 10
+
+    def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self._answer(CONTENT_TYPE_LATEST, generate_latest(self.telemetry.registry))
+        elif self.path == "/status":
+            self._answer("application/json", json.dumps(self.telemetry.status(), default=str).encode())
+        else:
+            self.send_error(404, "only /metrics and /status are here")
+
+    def _answer(self, content_type: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        _log.debug("telemetry.request", line=format % args)

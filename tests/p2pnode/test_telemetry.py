@@ -1,0 +1,86 @@
+import json
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+from structlog.testing import capture_logs
+
+from p2pnode import telemetry as module
+from p2pnode.telemetry import ADDRESS_FILE, Telemetry
+from protocols.errors import LocalError
+from protocols.types import PeerKey
+
+PEER = PeerKey(bytes.fromhex("ab" * 32))
+
+
+def fetched(url):
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return response.read().decode()
+
+
+def test_metrics_and_status_are_served_on_loopback(tmp_path):
+    telemetry = Telemetry()
+    telemetry.phase(4, "submit", 100.0)
+    telemetry.phase(4, "agree", 102.5)
+    telemetry.round_ended("completed")
+    telemetry.sent("ciphertext", 1000)
+    telemetry.peers(7)
+    telemetry.told(task="digits")
+    with capture_logs():
+        telemetry.refused("gossip", PEER, "junk")
+        telemetry.unexpected("transport", ValueError("x"))
+    with telemetry.served(0, tmp_path) as url:
+        assert (tmp_path / ADDRESS_FILE).read_text() == url
+        lines = fetched(f"{url}/metrics").splitlines()
+        status = json.loads(fetched(f"{url}/status"))
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            fetched(f"{url}/")
+    assert {
+        "twopm_height 4.0",
+        'twopm_phase_seconds_sum{phase="submit"} 2.5',
+        'twopm_rounds_total{outcome="completed"} 1.0',
+        'twopm_sent_bytes_total{kind="ciphertext"} 1000.0',
+        "twopm_peers 7.0",
+        'twopm_refused_total{culprit="abababab",kind="gossip"} 1.0',
+        'twopm_unexpected_exceptions_total{task="transport"} 1.0',
+    } <= set(lines)
+    assert status == {
+        "height": 4,
+        "phase": "agree",
+        "peers": 7,
+        "refused": 1,
+        "unexpected": 1,
+        "last_round": "completed",
+        "task": "digits",
+    }
+    assert not (tmp_path / ADDRESS_FILE).exists()
+    with pytest.raises(urllib.error.URLError):
+        fetched(f"{url}/status")
+
+
+def test_strangers_cannot_make_series_without_end(monkeypatch):
+    monkeypatch.setattr(module, "CULPRITS_MAX", 2)
+    telemetry = Telemetry()
+    with capture_logs() as logs:
+        for i in range(5):
+            telemetry.refused("gossip", PeerKey(bytes([i]) * 32), "junk")
+        telemetry.refused("gossip", None, "junk")
+    counts = {
+        culprit: telemetry.registry.get_sample_value("twopm_refused_total", {"kind": "gossip", "culprit": culprit})
+        for culprit in ("00000000", "01010101", "02020202", "others", "unknown")
+    }
+    assert counts == {"00000000": 1, "01010101": 1, "02020202": None, "others": 3, "unknown": 1}
+    assert [entry["culprit"] for entry in logs][2] == "02020202"
+
+
+def test_a_port_in_use_is_said(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(LocalError, match=f"127.0.0.1:{port}: Address already in use; choose another metrics_port"),
+            Telemetry().served(port, tmp_path),
+        ):
+            pass
