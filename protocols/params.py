@@ -77,7 +77,8 @@ class Params:
             "rounds_per_epoch and anchor_every must be at least 1": min(self.rounds_per_epoch, self.anchor_every) >= 1,
             "deadlines must be at least 1 second": min(
                 self.grace_s, self.submit_s, self.agree_s, self.open_s, self.epoch_timeout_s
-            ) >= 1,
+            )
+            >= 1,
             "confirmations and final_height must not be negative": min(self.confirmations, self.final_height) >= 0,
         }
         return [problem for problem, holds in checks.items() if not holds]

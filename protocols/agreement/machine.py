@@ -12,26 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import check_list, list_digest, signatures
+from protocols.effects import Blame, Effects, Journal, Publish, Send, SetTimer, Tell
 from protocols.errors import RemoteError
-from protocols.machine import (
-    Blame,
-    CellOpened,
-    Certified,
-    Effects,
-    Event,
-    Journal,
-    Key,
-    Machine,
-    Observe,
-    Publish,
-    Ready,
-    Received,
-    Send,
-    SetTimer,
-    Shortfall,
-    Started,
-    Tell,
-)
+from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started
+from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed, Signer

@@ -9,30 +9,28 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from protocols.agreement.certificate import check_header
-from protocols.errors import RemoteError
-from protocols.hashing import tagged
-from protocols.machine import (
+from protocols.effects import (
+    Adopt,
+    AskHeads,
+    BeginRound,
     Blame,
     Effects,
-    Event,
     Fetch,
-    Fetched,
-    FetchFailed,
+    Finish,
+    Head,
     Journal,
-    Key,
-    Machine,
+    NeedEpoch,
     Observe,
-    Received,
     SetTimer,
-    Shortfall,
-    Started,
     Step,
-    Stepped,
 )
+from protocols.errors import RemoteError
+from protocols.events import EpochKnown, Event, Fetched, FetchFailed, Received, Shortfall, Started, Stepped
+from protocols.hashing import tagged
+from protocols.machine import Key, Machine
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
@@ -47,65 +45,6 @@ MODEL_MAX_BYTES = 1 << 30
 def header_digest(header: Header) -> Digest:
     """How children, anchors and attestations name a header."""
     return tagged("header", codec.encode(header))
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where a node stands: the last applied header, or the beginning.
-
-    Attributes:
-        next_height: the first height that this head does not cover.
-    """
-
-    next_height: int
-    header: Digest
-    params: Digest
-    certificate: HeaderCertificate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EpochKnown:
-    """The chain has settled an epoch."""
-
-    view: EpochView
-
-
-@dataclass(frozen=True, slots=True)
-class NeedEpoch:
-    """Ask the chain for an epoch's view; answered with `EpochKnown`."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class BeginRound:
-    """Start this round's machines from the head."""
-
-    height: Height
-    head: Head
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Make this head the learner's; `model` holds its canonical bytes unless the learner computed them itself."""
-
-    head: Head
-    model: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class AskHeads:
-    """Ask connected peers for their newest header certificate: this node may have missed one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The run's final height is reached."""
-
-    head: Head
-
-
-LedgerEffect = NeedEpoch | BeginRound | Adopt | AskHeads | Finish
 
 
 class State(enum.Enum):
@@ -294,4 +233,3 @@ def restore(records: tuple[Journal, ...], beginning: Head) -> Head:
     certificate = codec.decode(heads[-1].payload, HeaderCertificate, ENVELOPE_MAX_BYTES)
     header = certificate.header
     return Head(header.slot.height + 1, header_digest(header), header.params_digest, certificate)
-

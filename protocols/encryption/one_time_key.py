@@ -1,7 +1,7 @@
 """Aggregation under one-time keys: of any number of encrypted updates only their sum can be opened.
 
 After OPA (Karthikeyan, Polychroniadou: One-shot Private Aggregation, arXiv 2410.22303), on the ring of SEAL's CKKS.
-With k a contributor's key, a_c public and e_c small, c0 = a_c k + e_c + message; (c0, -a_c) is a SEAL ciphertext under k.
+With k a contributor's key, a_c public, e_c small, c0 = a_c k + e_c + message; (c0, -a_c) is a SEAL ciphertext under k.
 A committee holds Shamir shares of k and releases only the sum of an agreed set's shares, which gives the keys' sum.
 """
 

@@ -7,32 +7,23 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
+from protocols.effects import Blame, Effects, Fetch, Job, Observe, Publish, Send, SetTimer, Store
 from protocols.encryption.scheme import Scheme
 from protocols.errors import RemoteError
-from protocols.machine import (
-    Blame,
+from protocols.events import (
     CellOpened,
     Certified,
-    Effects,
     Event,
-    Fetch,
     Fetched,
     FetchFailed,
-    Job,
     JobDone,
     JobFailed,
-    Key,
-    Machine,
-    Observe,
-    Publish,
     Ready,
     Received,
-    Send,
-    SetTimer,
     Shortfall,
     Started,
-    Store,
 )
+from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
 from protocols.rounds.epoch import EpochView
@@ -77,7 +68,9 @@ class Aggregation(Machine[State]):
         (State.GATHERING, Certified): "certified",
         (State.ADDING, "done:add"): "added",
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset({Ready, Certified, CellOpened, Shortfall, "done:verify", "failed:verify"})
+    IGNORED: ClassVar[frozenset[Key]] = frozenset(
+        {Ready, Certified, CellOpened, Shortfall, "done:verify", "failed:verify"}
+    )
 
     def __init__(
         self,

@@ -8,31 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest, signatures
+from protocols.effects import Anchor, Blame, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
 from protocols.encryption.scheme import Lanes
-from protocols.machine import (
-    Anchor,
-    Blame,
-    CellOpened,
-    Certified,
-    Conclude,
-    Effects,
-    Event,
-    Journal,
-    Key,
-    Machine,
-    Observe,
-    Publish,
-    Ready,
-    Received,
-    Send,
-    SetTimer,
-    Shortfall,
-    Started,
-    Step,
-    Stepped,
-    Store,
-    Tell,
-)
+from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started, Stepped
+from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.totals import add_cells

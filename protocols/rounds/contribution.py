@@ -7,28 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from protocols.effects import Effects, Job, Journal, Observe, Send, SetTimer, Store, Train
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
-from protocols.machine import (
-    CellOpened,
-    Certified,
-    Effects,
-    Event,
-    Job,
-    JobDone,
-    Journal,
-    Key,
-    Machine,
-    Observe,
-    Ready,
-    Received,
-    Send,
-    SetTimer,
-    Shortfall,
-    Started,
-    Store,
-    Train,
-    Trained,
-)
+from protocols.events import CellOpened, Certified, Event, JobDone, Ready, Received, Shortfall, Started, Trained
+from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.sealing import seal_shares, sealed_digest
 from protocols.types import Digest, Height, PeerKey, Secret

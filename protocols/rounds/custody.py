@@ -8,29 +8,14 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from protocols.effects import Blame, Effects, Journal, Observe, Send, SetTimer, Tell
 from protocols.encryption.packing import pack_share
 from protocols.encryption.scheme import Scheme, Share
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.encryption.sharing import add_shares
 from protocols.errors import RemoteError
-from protocols.machine import (
-    Blame,
-    CellOpened,
-    Certified,
-    Effects,
-    Event,
-    Journal,
-    Key,
-    Machine,
-    Observe,
-    Ready,
-    Received,
-    Send,
-    SetTimer,
-    Shortfall,
-    Started,
-    Tell,
-)
+from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started
+from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, StaleError
 from protocols.rounds.release import ReleaseRule, set_digest

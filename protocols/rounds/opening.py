@@ -11,35 +11,27 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
+from protocols.effects import Blame, Effects, Fetch, Job, Observe, SetTimer, Store, Tell
 from protocols.encryption.lanes import check_sum, unpack_sums
 from protocols.encryption.one_time_key import SpoiledSumError
 from protocols.encryption.packing import unpack_share
 from protocols.encryption.scheme import Opened, PublicContext, Residues, Scheme, Share
 from protocols.errors import RemoteError
-from protocols.hashing import tagged
-from protocols.machine import (
-    Blame,
+from protocols.events import (
     CellOpened,
     Certified,
-    Effects,
     Event,
-    Fetch,
     Fetched,
     FetchFailed,
-    Job,
     JobDone,
     JobFailed,
-    Key,
-    Machine,
-    Observe,
     Ready,
     Received,
-    SetTimer,
     Shortfall,
     Started,
-    Store,
-    Tell,
 )
+from protocols.hashing import tagged
+from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests
@@ -114,7 +106,16 @@ class CellOpening(Machine[State]):
         (State.TRYING, "failed:open"): "failed",
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset(
-        {Ready, Certified, CellOpened, Shortfall, "done:verify-sum", "failed:verify-sum", "done:verify", "failed:verify"}
+        {
+            Ready,
+            Certified,
+            CellOpened,
+            Shortfall,
+            "done:verify-sum",
+            "failed:verify-sum",
+            "done:verify",
+            "failed:verify",
+        }
     )
 
     def __init__(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from protocols.effects import Journal
 from protocols.errors import RemoteError
 from protocols.hashing import tagged
-from protocols.machine import Journal
 from protocols.types import Digest, Height
 from protocols.wire.codec import encode
 from protocols.wire.messages import CellSet

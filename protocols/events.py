@@ -1,0 +1,152 @@
+"""What can happen to a machine. Effects ask for it (protocols/effects.py); a driver brings it about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.effects import Fetch, Job
+from protocols.errors import RemoteError
+from protocols.rounds.epoch import EpochView
+from protocols.types import Digest, PeerKey
+from protocols.wire.envelope import Signed
+from protocols.wire.messages import CellResult, Contribution, ListCertificate, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The round begins for this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message whose signature holds; what it says is still to be checked."""
+
+    signed: Signed
+
+    @property
+    def message(self) -> Message:
+        return self.signed.message
+
+    @property
+    def sender(self) -> PeerKey:
+        return self.signed.signer
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The timer of this name, set by this machine, is due."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """A job's result."""
+
+    job: Job
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A job ended with a fault of other peers (a fault of ours stops the round in the driver)."""
+
+    job: Job
+    error: RemoteError
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Blobs arrived, in the order of the request; their digests are still to be checked by a job."""
+
+    fetch: Fetch
+    blobs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """No holder had (all of) the blobs."""
+
+    fetch: Fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Told by custody: for which contributions this member holds the share and knows the ciphertexts available.
+
+    Attributes:
+        contributions: by cell.
+        final: nothing more is waited for.
+    """
+
+    contributions: Mapping[int, frozenset[Contribution]]
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Told by agreement: the list of this round stands."""
+
+    certificate: ListCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class CellOpened:
+    """Told by a cell's opening: its result, and its lane sums unless it counts nothing."""
+
+    result: CellResult
+    lanes: npt.NDArray[np.int64] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Told by whoever finds it: this round cannot be completed, and why, for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The learner's answer to `Train`: the update's grid integers as int64[lanes]."""
+
+    lanes: npt.NDArray[np.int64] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """The learner's answer to `Step`: the digest of the parameters that the total leads to."""
+
+    params_digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class EpochKnown:
+    """The chain has settled an epoch."""
+
+    view: EpochView
+
+
+Told = Ready | Certified | CellOpened | Shortfall
+"""What machines of one node and round tell each other."""
+
+Event = (
+    Started
+    | Received
+    | TimerFired
+    | JobDone
+    | JobFailed
+    | Fetched
+    | FetchFailed
+    | Ready
+    | Certified
+    | CellOpened
+    | Shortfall
+    | Trained
+    | Stepped
+    | EpochKnown
+)
