@@ -1,0 +1,74 @@
+"""Length-prefixed frames on a stream: 4 bytes big-endian (ours) or a varint (libp2p's), checked before reading on."""
+
+from __future__ import annotations
+
+import struct
+from typing import Protocol
+
+from libp2p.stream_muxer.exceptions import MuxedStreamEOF
+
+_LENGTH = struct.Struct("!I")
+_MAX_VARINT_BYTES = 5
+
+
+class FrameError(Exception):
+    """A frame is longer than its limit, not well formed, or was cut off."""
+
+
+class ByteStream(Protocol):
+    """What a muxed stream offers: at least one byte a read, `MuxedStreamEOF` at the end."""
+
+    async def read(self, n: int | None = None) -> bytes: ...
+
+
+def pack(payload: bytes) -> bytes:
+    """The payload behind its 4-byte length."""
+    return _LENGTH.pack(len(payload)) + payload
+
+
+class FrameReader:
+    """Reads whatever has arrived, hands out one frame at a time; holds at most one frame and one window."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    async def frame(self, limit_bytes: int) -> bytes | None:
+        """The next frame with a 4-byte length, or None if the stream ended before it began.
+
+        Raises:
+            FrameError: longer than `limit_bytes`, or the stream ended within.
+        """
+        if not await self._fill(_LENGTH.size):
+            return None
+        return await self._body(_LENGTH.size, _LENGTH.unpack_from(self._buffer)[0], limit_bytes)
+
+    async def varint_frame(self, limit_bytes: int) -> bytes | None:
+        """The same with a varint before it (protobuf's; libp2p specs call it uvarint)."""
+        length = 0
+        for index in range(_MAX_VARINT_BYTES):
+            if not await self._fill(index + 1):
+                return None
+            length |= (self._buffer[index] & 0x7F) << (7 * index)
+            if self._buffer[index] < 0x80:
+                return await self._body(index + 1, length, limit_bytes)
+        raise FrameError(f"a length of more than {_MAX_VARINT_BYTES} bytes")
+
+    async def _body(self, prefix: int, length: int, limit_bytes: int) -> bytes:
+        if length > limit_bytes:
+            raise FrameError(f"a frame of {length} bytes, {limit_bytes} are allowed")
+        await self._fill(prefix + length)
+        body = bytes(self._buffer[prefix : prefix + length])
+        del self._buffer[: prefix + length]
+        return body
+
+    async def _fill(self, count: int) -> bool:
+        """Waits until `count` bytes are there; False if the stream ends cleanly before the frame."""
+        while len(self._buffer) < count:
+            try:
+                self._buffer += await self._stream.read()
+            except MuxedStreamEOF as error:
+                if not self._buffer:
+                    return False
+                raise FrameError(f"the stream ended {count - len(self._buffer)} bytes before its frame") from error
+        return True

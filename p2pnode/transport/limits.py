@@ -1,0 +1,56 @@
+"""Every limit of the transport, in one place. Whatever a stranger can make grow has a line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Units are in the names. The defaults fit a mesh of a few hundred peers."""
+
+    # messages
+    direct_message_bytes: int = 1 * MIB
+    request_bytes: int = 1 * MIB
+    response_bytes: int = 4 * MIB
+    gossip_message_bytes: int = 64 * KIB
+    gossip_rpc_bytes: int = 256 * KIB
+
+    # what waits in memory
+    inbox_messages: int = 4096
+    inbox_bytes: int = 64 * MIB
+    sends_waiting_per_peer: int = 256
+    gossip_rpcs_waiting_per_peer: int = 256
+    seen_messages: int = 65536
+    known_peers: int = 8192
+    addresses_per_peer: int = 8
+
+    # connections and streams
+    connections: int = 512
+    connections_per_peer: int = 4
+    handshakes_in_progress: int = 64
+    dials_in_parallel: int = 4
+    inbound_streams_per_connection: int = 64
+    request_streams_per_peer: int = 4
+    connection_queue_bytes: int = 256 * KIB
+
+    # gossip mesh
+    mesh_degree: int = 6
+    mesh_degree_low: int = 4
+    mesh_degree_high: int = 12
+    topics_per_peer: int = 256
+    heartbeat_seconds: int = 1
+    seen_seconds: float = 120.0
+
+    # patience
+    dial_seconds: float = 10.0
+    handshake_seconds: float = 10.0
+    redial_after_seconds: float = 1.0
+    neighbour_seconds: float = 2.0
+    send_seconds: float = 30.0
+    request_seconds: float = 60.0
+    frame_seconds: float = 60.0
+    close_seconds: float = 1.0

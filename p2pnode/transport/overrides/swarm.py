@@ -1,0 +1,156 @@
+"""The swarm and the host, so that strangers can neither lock us out nor bring us down.
+
+Upstream
+- never gives back the slot of an inbound connection: the handler waits for the swarm's end, so a few hundred
+  connections that come and go lock everybody out;
+- lets half-open connections hold their slots until a timeout, so a flood of them blocks honest dials;
+- runs every stream's handler in the swarm's own nursery: one exception there ends the host;
+- asks every new peer who it is (identify: a quarter of a connection's cost) and tells three notifees of every stream.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import trio
+from libp2p.abc import IMuxedConn, INetConn, INetStream, ISecureConn
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.exceptions import BaseLibp2pError
+from libp2p.host.basic_host import BasicHost
+from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.network.connection.swarm_connection import SwarmConn
+from libp2p.network.swarm import Swarm as StockSwarm
+from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStore
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
+from libp2p.transport.upgrader import TransportUpgrader
+from multiaddr import Multiaddr
+
+from p2pnode.transport.limits import Limits
+from p2pnode.transport.overrides.noise import Noise
+from p2pnode.transport.overrides.tcp import TCP, TCPStream, Traffic
+from p2pnode.transport.overrides.yamux import Yamux
+
+Blame = Callable[[str, ID | None], None]
+"""(what happened, who did it if known)"""
+
+
+class Upgrader(TransportUpgrader):
+    """Noise, then our yamux; upstream builds its own class whatever it is given for /yamux/1.0.0."""
+
+    def __init__(self, noise: Noise, limits: Limits, blame: Blame) -> None:
+        super().__init__({NOISE_ID: noise}, {TProtocol(YAMUX_ID): Yamux})
+        self._limits = limits
+        self._blame = blame
+
+    async def upgrade_connection(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
+        await self.muxer_multistream.select_transport(conn)
+        return Yamux(conn, peer_id, self._limits, self._blame)
+
+
+class Swarm(StockSwarm):
+    """Accepts and dials; the connections it keeps are upstream's."""
+
+    def __init__(self, peer_id: ID, peerstore: PeerStore, upgrader: Upgrader, tcp: TCP, limits: Limits) -> None:
+        super().__init__(
+            peer_id,
+            peerstore,
+            upgrader,
+            [tcp],
+            retry_config=RetryConfig(max_retries=0),
+            connection_config=connection_config(limits),
+        )
+        self._handshakes: OrderedDict[object, trio.CancelScope] = OrderedDict()
+        self._limits = limits
+
+    async def accept(self, socket: trio.SocketStream, traffic: Traffic, blame: Blame) -> None:
+        """One inbound connection from its first byte to its end. Never raises on account of the stranger."""
+        try:
+            conn = await self._shake_hands(RawConnection(TCPStream(socket, traffic), False))
+        except OSError:
+            conn = None  # gone before it began
+        if conn is None:
+            blame("handshake-failed", None)
+        elif isinstance(conn, Yamux):
+            await conn.event_closed.wait()
+
+    async def dial_address(self, address: Multiaddr, peer_id: ID) -> INetConn:
+        """One attempt at one address; raises `BaseLibp2pError` with the reason."""
+        return await self._dial_addr_single_attempt(address, peer_id)
+
+    async def notify_opened_stream(self, stream: INetStream) -> None:
+        """Nobody listens to these; upstream opens a nursery for each."""
+
+    async def notify_closed_stream(self, stream: INetStream) -> None:
+        """As above."""
+
+    async def _shake_hands(self, raw: RawConnection) -> IMuxedConn | None:
+        """The connection, or None. When all places are taken the oldest loses its own: honest ones are quick."""
+        if len(self._handshakes) >= self._limits.handshakes_in_progress:
+            self._handshakes.popitem(last=False)[1].cancel()
+        place = object()
+        conn = None
+        with trio.move_on_after(self._limits.handshake_seconds) as scope:
+            self._handshakes[place] = scope
+            try:
+                conn = await self.upgrade_inbound_raw_conn(raw, Multiaddr("/ip4/0.0.0.0"))
+            except Exception:  # noqa: BLE001  whatever a stranger's first bytes raise in there, it is refused
+                conn = None
+            finally:
+                self._handshakes.pop(place, None)
+        return conn
+
+
+class Host(BasicHost):
+    """Serves identify and ping, asks nobody for theirs, and survives its handlers."""
+
+    def __init__(self, swarm: Swarm, addresses: Sequence[Multiaddr], blame: Blame) -> None:
+        super().__init__(swarm, announce_addrs=addresses, disable_identify_address_discovery=True)
+        self._blame = blame
+
+    def _schedule_identify(self, peer_id: ID, *, reason: str) -> None:
+        """Who a peer is we know from Noise; what it speaks, from trying."""
+
+    async def _swarm_stream_handler(self, net_stream: INetStream) -> None:
+        try:
+            await super()._swarm_stream_handler(net_stream)
+        except BaseLibp2pError:
+            await net_stream.reset()  # it went away, or speaks nothing we know
+        except Exception:  # noqa: BLE001  a stream's handler must not end the host
+            self._blame("handler-raised", net_stream.muxed_conn.peer_id)
+            await net_stream.reset()
+
+
+def connection_config(limits: Limits) -> ConnectionConfig:
+    """Upstream dials by itself below its low watermark (100): here nobody does but the node."""
+    return ConnectionConfig(
+        max_connections=limits.connections,
+        min_connections=0,
+        low_watermark=0,
+        high_watermark=limits.connections,
+        max_connections_per_peer=limits.connections_per_peer,
+        dial_timeout=limits.dial_seconds,
+        inbound_upgrade_timeout=limits.handshake_seconds,
+        outbound_upgrade_timeout=limits.handshake_seconds,
+    )
+
+
+def build_host(seed: bytes, addresses: Sequence[Multiaddr], limits: Limits, traffic: Traffic, blame: Blame) -> Host:
+    """A host with the identity of a 32-byte Ed25519 seed; `addresses` is what it announces to others."""
+    keys = create_new_key_pair(seed)
+    peer_id = ID.from_pubkey(keys.public_key)
+    peerstore = PeerStore()
+    peerstore.add_key_pair(peer_id, keys)
+    noise = Noise(keys, noise_privkey=create_noise_key_pair().private_key)
+    swarm = Swarm(peer_id, peerstore, Upgrader(noise, limits, blame), TCP(traffic, limits.dial_seconds), limits)
+    return Host(swarm, addresses, blame)
+
+
+def connections_of(swarm: Swarm) -> list[SwarmConn]:
+    """Every open connection."""
+    return [conn for conns in swarm.connections.values() for conn in conns if isinstance(conn, SwarmConn)]
