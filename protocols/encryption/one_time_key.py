@@ -7,7 +7,7 @@ A committee holds Shamir shares of k and releases only the sum of an agreed set'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -67,24 +67,31 @@ class OneTimeKeyScheme(Ciphertexts):
         contributors: int,
         lanes: int,
     ) -> Opened:
-        """The exact lane sums, once a summed key K proves itself, and the members whose released shares do not fit it.
+        """The exact lane sums, once a summed key K proves itself, and the members whose released shares are wrong.
 
         K is right only if all its coefficients and all noise that it leaves, over all indices, are at most
         21 * contributors in magnitude (336 of the 1,023 that fit for 16). Any other K leaves noise that is uniform over
         2^11: one coefficient passes with probability below 1/3, all 4,096 of an index never.
 
+        Whatever up to len(released) - threshold members release, the sum opens. Two or more that collude can make
+        honest shares look wrong beside a right K; so `wrong` names only whom every explanation of K by `threshold`
+        shares names. It is certain as long as `threshold` of the released shares are right.
+
         Raises:
             RemoteError: fewer shares than the threshold, or no key proves itself. More shares may still open it.
-            SpoiledSumError: more than `threshold` shares lie on one polynomial, and none proves itself all the same.
+            SpoiledSumError: more than `threshold` shares lie on one polynomial, and none proves itself all the same. If
+                two or more members may collude, it is final only once all honest shares were released.
             LocalError: the sum has not the shape that the lanes ask for, or an impossible number of contributors.
         """
         check_total(total, contributors, lanes)
         check_released(released, threshold)
         bound, spoiled = expand.SMALL_BOUND * contributors, False
-        for key, wrong in sharing.candidates(released, threshold, bound):
+        explanations = sharing.candidates(released, threshold, bound)
+        for key, wrong in explanations:
             if np.abs(key).max() <= bound and self._decrypt(total[:1], context, key)[1] <= bound:
                 sums, noise = self._decrypt(total, context, key)
                 if noise <= bound:
+                    wrong = _certainly_wrong(key, wrong, explanations)
                     return Opened(sums[:lanes], wrong, key.astype("<i2").tobytes())
                 spoiled = True
             spoiled |= len(released) - len(wrong) > threshold
@@ -103,6 +110,20 @@ class OneTimeKeyScheme(Ciphertexts):
         spread = self.ring.forward(self.ring.reduce(key))
         masks = np.stack([expand.public_polynomial(context, index) for index in range(len(total))])
         return message.decode(self.ring, self.ring.inverse(self.ring.subtract(total, self.ring.product(masks, spread))))
+
+
+def _certainly_wrong(
+    key: expand.Small, wrong: tuple[int, ...], explanations: Iterable[tuple[expand.Small, tuple[int, ...]]]
+) -> tuple[int, ...]:
+    """The members that misfit in every explanation of a proven key, the first of which names `wrong`.
+
+    Polynomials with one value at 0 share at most t - 2 members' points. With at most one misfit among the released, any
+    other t of them would share t - 1 with the rest, so there is no other explanation to look for.
+    """
+    certain = set(wrong)
+    if len(certain) > 1:
+        certain.intersection_update(*(misfits for other, misfits in explanations if (other == key).all()))
+    return tuple(sorted(certain))
 
 
 def check_released(released: Mapping[int, Share], threshold: int) -> None:

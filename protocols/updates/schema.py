@@ -50,8 +50,8 @@ class TensorSpec:
 
     @property
     def limb_bound(self) -> int:
-        """The largest integer that the limbs can carry."""
-        return (1 << (VALUE_BITS * self.limbs - 1)) - 1
+        """The largest integer that the limbs can carry: every signed digit of base 2^16 at its largest."""
+        return ((1 << (VALUE_BITS - 1)) - 1) * sum(1 << (VALUE_BITS * limb) for limb in range(self.limbs))
 
 
 @dataclass(frozen=True, slots=True)

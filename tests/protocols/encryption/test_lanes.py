@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.encryption.lanes import check_sum, pack_values, unpack_sums
+from protocols.errors import LocalError, RemoteError
+from protocols.updates.schema import TensorSpec, UpdateSchema
+
+BOUNDS = {limbs: 32_767 * sum(65_536**k for k in range(limbs)) for limbs in (1, 2, 3, 4)}
+
+
+def schema_of(limbs: int, bound: int, shape: tuple[int, ...] = (3,)) -> UpdateSchema:
+    return UpdateSchema((TensorSpec("x", shape, 1.0, float(bound), limbs),))
+
+
+@pytest.mark.parametrize("limbs", [1, 2, 3])
+def test_sums_are_exact_up_to_the_very_bound(limbs: int) -> None:
+    bound = BOUNDS[limbs]
+    schema = schema_of(limbs, bound)
+    extremes = st.one_of(st.integers(-bound, bound), st.sampled_from([-bound, -1, 0, 2**15 - 1, bound]))
+
+    @given(st.lists(st.lists(extremes, min_size=3, max_size=3), min_size=1, max_size=16))
+    def check(contributions: list[list[int]]) -> None:
+        lanes = [pack_values({"x": np.array(values)}, schema) for values in contributions]
+        assert all(np.abs(lane).max() <= 2**15 for lane in lanes)
+        got = unpack_sums(np.sum(lanes, axis=0), schema)["x"]
+        assert got.tolist() == [sum(column) for column in zip(*contributions, strict=True)]
+
+    check()
+
+
+def test_four_limbs_sum_up_to_int64_and_never_wrap() -> None:
+    half = 2**62 - 2**20
+    schema = schema_of(4, 2**62)
+    for sign in (1, -1):
+        lanes = pack_values({"x": np.array([sign * half, 0, 5])}, schema)
+        assert unpack_sums(2 * lanes, schema)["x"].tolist() == [2 * sign * half, 0, 10]
+        with pytest.raises(RemoteError, match="beyond 64 bits"):
+            unpack_sums(3 * lanes, schema)
+
+
+def test_the_order_of_lanes_is_tensor_then_digit_then_value() -> None:
+    schema = UpdateSchema((TensorSpec("w", (2, 2), 1.0, 70_000.0, 2), TensorSpec("b", (), 1.0, 9.0)))
+    values = {"b": np.array(-9), "w": np.array([[65_536, 2], [-1, 32_768]])}
+    lanes = pack_values(values, schema)
+    assert lanes.tolist() == [0, 2, -1, -32_768, 1, 0, 0, 1, -9]
+    got = unpack_sums(lanes, schema)
+    assert got["w"].tolist() == values["w"].tolist()
+    assert got["b"].shape == ()
+    assert int(got["b"]) == -9
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({}, "not none"),
+        ({"y": np.zeros(3, dtype=np.int64)}, "not y"),
+        ({"x": np.zeros(4, dtype=np.int64)}, r"int64\[4\]"),
+        ({"x": np.zeros(3)}, "float64"),
+        ({"x": np.array([0, 101, 0])}, "bound of 100"),
+        ({"x": np.array([0, -(2**63), 0])}, "bound of 100"),
+    ],
+)
+def test_values_outside_the_schema_are_refused(values: dict[str, np.ndarray], complaint: str) -> None:
+    with pytest.raises(LocalError, match=complaint):
+        pack_values(values, schema_of(1, 100))
+
+
+def test_another_number_of_lanes_is_refused() -> None:
+    with pytest.raises(LocalError, match="fills 6 lanes"):
+        unpack_sums(np.zeros(5, dtype=np.int64), schema_of(2, 100))
+
+
+def test_a_sum_beyond_what_contributors_reach_is_refused() -> None:
+    schema = schema_of(1, 100)
+    check_sum({"x": np.array([-500, 500, 0])}, schema, 5)
+    for outside in (501, -501, -(2**63)):
+        with pytest.raises(RemoteError, match="exceeds 500"):
+            check_sum({"x": np.array([0, outside, 0])}, schema, 5)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from protocols.errors import LocalError
+from protocols.updates.schema import TensorSpec, UpdateSchema
+
+
+def test_a_bound_must_fit_the_signed_digits_of_its_limbs() -> None:
+    assert TensorSpec("x", (2,), 1.0, 32_767.0).bound == 32_767
+    assert TensorSpec("x", (2,), 1.0, 32_767.0 * 65_537, 2).bound == 2_147_450_879
+    for tau, limbs in ((32_768.0, 1), (2.0**31 - 1, 2)):
+        with pytest.raises(LocalError, match="more limbs"):
+            TensorSpec("x", (2,), 1.0, tau, limbs)
+
+
+@pytest.mark.parametrize(
+    ("step", "tau"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (float("nan"), 1.0), (1.0, float("inf"))]
+)
+def test_steps_and_norms_are_finite_and_positive(step: float, tau: float) -> None:
+    with pytest.raises(LocalError, match="finite and above zero"):
+        TensorSpec("x", (2,), step, tau)
+
+
+def test_an_update_counts_its_lanes_and_names_its_tensors_once() -> None:
+    schema = UpdateSchema((TensorSpec("w", (2, 3), 0.1, 1.0, 2), TensorSpec("b", (), 0.1, 1.0)))
+    assert schema.limbs == 13
+    with pytest.raises(LocalError, match="unique"):
+        UpdateSchema((TensorSpec("w", (), 0.1, 1.0), TensorSpec("w", (), 0.1, 1.0)))
+    with pytest.raises(LocalError, match="at least one tensor"):
+        UpdateSchema(())

@@ -1,0 +1,111 @@
+"""Writes the test vectors beside this file: `python tests/vectors/regenerate.py`. They change only with the protocol.
+
+Digests are SHA-256, in hex. `packed` bytes are big-endian bit strings (46 bits a residue, 17 a share value).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocols import merkle
+from protocols.encryption import expand
+from protocols.encryption.one_time_key import OneTimeKeyScheme
+from protocols.encryption.packing import pack_share
+from protocols.encryption.scheme import PublicContext
+from protocols.encryption.sealing import EpochKeyPair, seal
+from protocols.encryption.sharing import add_shares
+from protocols.types import Digest, Secret
+from protocols.updates.chunks import chunk_roots, update_root
+
+LANES = 16_384 + 100
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def merkle_vectors() -> dict[str, Any]:
+    cases = [(0, 0, 0, 0), (7, 1, 63, 70_368_743_669_760 - 63), (2**32 - 1, 255, 2**32 - 1, 2**46 - 64)]
+    leaves = []
+    for chunk, prime, index, first in cases:
+        residues = np.arange(first, first + merkle.LEAF_RESIDUES, dtype=np.uint64)
+        leaf = merkle.leaf(chunk, prime, index, residues)
+        leaves.append(
+            {"chunk": chunk, "prime": prime, "index": index, "residues": residues.tolist(), "leaf": leaf.hex()}
+        )
+    trees = []
+    for count in (1, 2, 3, 5, 6, 7, 128):
+        nodes = [Digest(hashlib.sha256(bytes([position])).digest()) for position in range(count)]
+        paths = {p: [sibling.hex() for sibling in merkle.path(nodes, p)] for p in sorted({0, count // 2, count - 1})}
+        trees.append({"leaves": [node.hex() for node in nodes], "root": merkle.root(nodes).hex(), "paths": paths})
+    return {"leaves": leaves, "trees": trees}
+
+
+def one_time_key_vectors() -> dict[str, Any]:
+    scheme, context, threshold, members = OneTimeKeyScheme(), PublicContext(bytes(range(32)), 12, 3), 3, 5
+    lanes = np.array([i * i * 7919 % 65_536 - 32_768 for i in range(LANES)], dtype=np.int64)
+    contributions = []
+    for seed in (bytes(32), bytes([1]) * 32):
+        residues, shares = scheme.encrypt(lanes, Secret(seed), context), scheme.deal(Secret(seed), threshold, members)
+        contributions.append(
+            {
+                "seed": seed.hex(),
+                "key_first": expand.key(Secret(seed))[:8].tolist(),
+                "error_0_first": expand.error(Secret(seed), context, 0)[:8].tolist(),
+                "sharing_first": expand.sharing(Secret(seed), threshold)[:, :4].tolist(),
+                "c0_first": residues[:, :, :4].tolist(),
+                "packed_c0": [sha256(packed) for packed in scheme.pack(residues)],
+                "chunk_roots": [root.hex() for root in chunk_roots(residues)],
+                "update_root": update_root(chunk_roots(residues)).hex(),
+                "shares_first": [share[:4].tolist() for share in shares],
+                "packed_shares": [sha256(pack_share(share)) for share in shares],
+            }
+        )
+    seeds = [Secret(bytes(32)), Secret(bytes([1]) * 32)]
+    dealt = [scheme.deal(seed, threshold, members) for seed in seeds]
+    total = scheme.add([scheme.encrypt(lanes, seed, context) for seed in seeds])
+    return {
+        "beacon": context.beacon.hex(),
+        "height": context.height,
+        "cell": context.cell,
+        "lanes": f"lane i is (i * i * 7919 mod 65536) - 32768, for i from 0 to {LANES - 1}",
+        "threshold": threshold,
+        "members": members,
+        "a_first": [expand.public_polynomial(context, index)[:, :4].tolist() for index in range(2)],
+        "contributions": contributions,
+        "sum_packed": [sha256(packed) for packed in scheme.pack(total)],
+        "summed_shares": [sha256(pack_share(add_shares(pair))) for pair in zip(*dealt, strict=True)],
+        "opened_first": [2 * int(lane) for lane in lanes[:4]],
+    }
+
+
+def sealing_vectors() -> dict[str, Any]:
+    member, ephemeral, plaintext, context = bytes([2]) * 32, bytes([3]) * 32, b"seventeen bits", b"context"
+    pair = EpochKeyPair.generate(Secret(member))
+    return {
+        "member_seed": member.hex(),
+        "member_public": pair.public.hex(),
+        "ephemeral_seed": ephemeral.hex(),
+        "plaintext": plaintext.hex(),
+        "context": context.hex(),
+        "sealed": seal(Secret(ephemeral), pair.public, plaintext, context).hex(),
+    }
+
+
+def vectors() -> dict[str, dict[str, Any]]:
+    """File name -> its content."""
+    return {
+        "merkle.json": merkle_vectors(),
+        "one_time_key.json": one_time_key_vectors(),
+        "sealing.json": sealing_vectors(),
+    }
+
+
+if __name__ == "__main__":
+    for name, content in vectors().items():
+        Path(__file__).with_name(name).write_text(json.dumps(content, indent=1) + "\n")
