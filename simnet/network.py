@@ -17,11 +17,13 @@ import trio
 
 from p2pnode.errors import Unreachable
 from p2pnode.ports import GossipValidator, Incoming, RequestHandler
-from protocols.errors import MalformedError, TwoPMError
+from p2pnode.transport.limits import Limits
+from protocols.errors import LocalError, MalformedError, TwoPMError
 from protocols.types import PeerKey, Verdict, short
 
 REQUEST_TIMEOUT_S: Final = 10.0
 INBOX_MESSAGES: Final = 10_000
+LIMITS: Final = Limits()
 CHORDS: Final = (1, 2, 4)
 """A peer's gossip neighbours stand so many places before and after it on the topic's ring: 6, as in gossipsub."""
 
@@ -162,6 +164,7 @@ class VirtualTransport:
 
     async def send(self, to: PeerKey, payload: bytes) -> None:
         await trio.lowlevel.checkpoint()
+        _within(LIMITS.direct_message_bytes, payload, "direct message")
         target = self._network.reach(self._peer, to)
         self._sent += len(payload)
         arrives = trio.current_time() + self._network.delay(self._peer, to, len(payload))
@@ -170,6 +173,7 @@ class VirtualTransport:
         self._network.post(self._link_free[to], partial(target.deliver, message))
 
     async def request(self, to: PeerKey, protocol: str, payload: bytes, *, max_bytes: int) -> bytes:
+        _within(LIMITS.request_bytes, payload, f"request of {protocol}")
         target = self._network.reach(self._peer, to)
         self._sent += len(payload)
         with trio.move_on_after(REQUEST_TIMEOUT_S):
@@ -191,6 +195,7 @@ class VirtualTransport:
             response = await handler(asker, payload)
         except TwoPMError as error:
             raise Unreachable(f"peer {short(self._peer)} closed the stream of {protocol}: {error}") from error
+        _within(LIMITS.response_bytes, response, f"response to {protocol}")
         self._sent += len(response)
         return response
 
@@ -203,6 +208,7 @@ class VirtualTransport:
 
     async def publish(self, topic: str, payload: bytes) -> None:
         await trio.lowlevel.checkpoint()
+        _within(LIMITS.gossip_message_bytes, payload, f"gossip on {topic}")
         message = _Gossip(next(self._network.numbers), self._peer, topic, payload)
         self._seen.add(message.number)
         self._forward(message)
@@ -250,3 +256,8 @@ class VirtualTransport:
 
     def bytes_sent(self) -> int:
         return self._sent
+
+
+def _within(limit: int, payload: bytes, what: str) -> None:
+    if len(payload) > limit:
+        raise LocalError(f"a {what} of {len(payload)} bytes: {limit} are allowed")

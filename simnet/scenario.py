@@ -1,0 +1,187 @@
+"""What to simulate: a scenario comes from a TOML file, from the command line, or from both (the command line wins)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from protocols.errors import LocalError
+from protocols.params import Params, preset
+
+Backend = Literal["real", "virtual"]
+FaultKind = Literal["vanish", "silent", "restart", "cut", "lose"]
+Moment = Literal["start", "train", "submit", "agree", "aggregate", "open"]
+SHORTCUTS: Final = ("k_min", "dropouts", "committee", "threshold")
+VIRTUAL_ONLY: Final = ("cut", "lose")
+
+
+class Fault(BaseModel):
+    """Something that goes wrong on purpose.
+
+    Attributes:
+        kind: `vanish` (it dies), `silent` (it lives, but nothing it sends arrives), `restart` (it dies and comes back
+            from its disk after `seconds`), `cut` (the links between `peers` and everybody else break), `lose` (every
+            message is lost with `probability`).
+        at_height: the round in which it strikes.
+        after: the phase of that round after which it strikes; `start` is before training.
+        peers: names ("peer-03", "helper-00", "validator-1", or "committee-0" for the epoch's first member), or
+            numbers of data peers.
+        seconds: for how long (`restart`, and `silent`, `cut`, `lose` where not 0); 0 is for ever.
+        probability: of losing a message (`lose`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: FaultKind
+    at_height: int = Field(ge=0)
+    after: Moment = "start"
+    peers: tuple[int | str, ...] = ()
+    seconds: float = Field(0.0, ge=0)
+    probability: float = Field(0.0, ge=0, le=1)
+
+    def names(self) -> tuple[str, ...]:
+        """The peers by name."""
+        return tuple(data_peer(peer) if isinstance(peer, int) else peer for peer in self.peers)
+
+
+class Scenario(BaseModel):
+    """One experiment, complete: the same scenario gives the same result.
+
+    Attributes:
+        task: one of ours, a dotted module name, or the path of a .py file.
+        peers: holders of data; peers without data are added where the committee needs them.
+        rounds: heights to run.
+        seed: of data splits, identities and, in virtual time, of everything.
+        params: protocol parameters that differ from the preset's, by name (see protocols/params.py).
+        options: the task's options, by name.
+        split: `iid`, or `dirichlet:ALPHA`.
+        validators: peers that recompute sums and attest.
+        processes: worker processes of the real backend.
+        chain: JSON-RPC URL of a chain to use instead of an embedded one.
+        port: TCP port of the first peer, 0 for a free one (real backend).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str = "digits"
+    peers: int = Field(24, ge=1, le=10_000)
+    rounds: int = Field(10, ge=1)
+    seed: int = Field(0, ge=0)
+    backend: Backend = "real"
+    preset: str = "dev"
+    plaintext: bool = False
+    params: Mapping[str, int | str] = {}
+    options: Mapping[str, int | float | str] = {}
+    split: str = "iid"
+    validators: int = Field(4, ge=0, le=64)
+    processes: int = Field(2, ge=1, le=64)
+    chain: str | None = None
+    port: int = Field(0, ge=0, le=65535)
+    faults: tuple[Fault, ...] = ()
+
+    def protocol(self) -> Params:
+        """The subnet's frozen parameters.
+
+        Raises:
+            LocalError: the preset cannot start, or the parameters or the number of peers do not fit together.
+        """
+        known = [field.name for field in fields(Params)]
+        for name in self.params:
+            if name not in known:
+                raise LocalError(f"unknown protocol parameter {name!r}; known: {', '.join(known)}")
+        scheme = "plaintext" if self.plaintext else "one-time-key"
+        chosen = preset(self.preset).with_(scheme=scheme, final_height=self.rounds, **self.params)
+        if self.peers < chosen.cell_min:
+            raise LocalError(
+                f"{self.peers} peers cannot fill one cell: k_min {chosen.k_min} + dropouts {chosen.dropouts} makes "
+                f"{chosen.cell_min}; take more --peers, or a smaller --k-min or --dropouts"
+            )
+        return chosen
+
+    def check(self) -> None:
+        """Everything that can be refused before anything starts, beside the task.
+
+        Raises:
+            LocalError: naming what is wrong.
+        """
+        self.protocol()
+        self.alpha()
+        for fault in self.faults:
+            if self.backend == "real" and fault.kind in VIRTUAL_ONLY:
+                raise LocalError(f"fault {fault.kind!r} exists in virtual time only; take --backend virtual")
+            if fault.kind != "lose" and not fault.peers:
+                raise LocalError(f"fault {fault.kind!r} at height {fault.at_height} names no peers")
+
+    def alpha(self) -> float | None:
+        """Dirichlet's alpha, None for the IID split.
+
+        Raises:
+            LocalError: the split is neither.
+        """
+        kind, _, alpha = self.split.partition(":")
+        if self.split == "iid":
+            return None
+        try:
+            if kind == "dirichlet" and float(alpha) > 0:
+                return float(alpha)
+        except ValueError:
+            pass  # said below
+        raise LocalError(f"unknown split {self.split!r}; take iid, or dirichlet:ALPHA with ALPHA above 0")
+
+
+def data_peer(number: int) -> str:
+    """The name of the data peer with this number."""
+    return f"peer-{number:02d}"
+
+
+def read_scenario(path: Path) -> dict[str, Any]:
+    """A scenario file's content, shortcuts (`k_min = 3` for `params.k_min`) resolved, not yet checked.
+
+    Raises:
+        LocalError: it cannot be read or is no TOML.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise LocalError(f"cannot read scenario {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LocalError(f"scenario {path} is not TOML: {error}") from error
+    return values
+
+
+def make_scenario(*layers: Mapping[str, Any]) -> Scenario:
+    """A checked scenario from layers of values, later ones over earlier ones.
+
+    Raises:
+        LocalError: an unknown key or a value that does not fit, named.
+    """
+    merged: dict[str, Any] = {"params": {}, "options": {}}
+    for layer in layers:
+        for name, value in layer.items():
+            if name in SHORTCUTS:
+                merged["params"][name] = value
+            elif name in ("params", "options") and isinstance(value, dict):
+                merged[name] |= value
+            else:
+                merged[name] = value
+    try:
+        scenario = Scenario.model_validate(merged)
+    except ValidationError as error:
+        raise LocalError(_sentence(error)) from error
+    scenario.check()
+    return scenario
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = Fault.model_fields if where.startswith("faults") else [*Scenario.model_fields, *SHORTCUTS]
+        return f"scenario: unknown key {where!r}; known: {', '.join(known)}"
+    message = first["msg"]
+    return f"scenario: {where} = {first['input']!r}: {message[0].lower()}{message[1:]}"

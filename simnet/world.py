@@ -1,0 +1,163 @@
+"""The virtual world: the production node, many times, in one thread, in virtual time, from one seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+import trio.testing
+from p2pnode.node import Node, NodeConfig
+
+from p2pnode.learning.task import Task, load_task
+from p2pnode.ports import Ports
+from protocols.errors import LocalError
+from protocols.types import Address, Digest
+from simnet.events import Event, Sink
+from simnet.faults import Director, Gate
+from simnet.ledger import Ledger, VirtualChain
+from simnet.memory import InlineWorkers, MemoryDisk, VirtualClock, seeded_entropy
+from simnet.network import Link, VirtualNetwork
+from simnet.roster import Member, deal_data, identity, roster
+from simnet.scenario import Fault, Scenario
+from simnet.scheduling import seeded_scheduling
+
+SLACK_S: Final = 600
+"""Virtual seconds beyond twice the rounds' deadlines, after which a world counts as stuck."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        digests: the final parameters' digest (hex) of each member that finished.
+        model: the final parameters and optimiser state as `p2pnode.learning.model` encodes them.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    model: bytes = b""
+
+
+class World:
+    """One virtual run. `disks`, `network` and `ledger` may be looked at (and tampered with) by tests."""
+
+    def __init__(self, scenario: Scenario, sink: Sink, task: Task | None = None) -> None:
+        self.scenario, self._sink = scenario, sink
+        self.task = task or load_task(scenario.task, scenario.options)
+        self.members = {member.name: member for member in roster(scenario)}
+        self.identities = {name: identity(scenario.seed, name) for name in self.members}
+        self.disks = {name: MemoryDisk() for name in self.members}
+        self.gates: dict[str, Gate] = {}
+        self.network = VirtualNetwork(scenario.seed, Link())
+        self._founder = Address(hashlib.sha256(f"simnet founder {scenario.seed}".encode()).digest()[:20])
+        self._params = scenario.protocol()
+        spec = self.task.spec.encode()
+        self.ledger = Ledger(scenario.seed, self._founder, self._params.encode(), spec)
+        self.outcome = Outcome()
+        self._data = deal_data(scenario, self.task)
+        self._lives: dict[str, trio.CancelScope] = {}
+        by_key = {self.identities[name].peer.hex(): name for name in self.members}
+        self._director = Director(scenario.faults, by_key, self._params.rounds_per_epoch, self._strike)
+
+    async def run(self) -> Outcome:
+        """Founds the subnet, starts everybody, waits until all that live have finished.
+
+        Raises:
+            LocalError: the world is stuck.
+        """
+        rounds_s = self.scenario.rounds * (self._params.submit_s + self._params.agree_s + self._params.open_s)
+        limit_s = 2 * rounds_s + SLACK_S
+        with trio.move_on_after(limit_s) as scope:
+            async with trio.open_nursery() as background:
+                background.start_soon(self.network.run)
+                async with trio.open_nursery() as self._nodes:
+                    for name in self.members:
+                        self._nodes.start_soon(self._live, name)
+                    await self._open()
+                background.cancel_scope.cancel()
+        if scope.cancelled_caught:
+            waiting = sorted(set(self.members) - set(self.outcome.digests))
+            raise LocalError(f"stuck: after {limit_s} virtual seconds {', '.join(waiting)} had not finished")
+        return self.outcome
+
+    async def _open(self) -> None:
+        while len(self.ledger.operators) < len(self.members):
+            await trio.sleep(1)
+        await VirtualChain(self.ledger, self._founder).open()
+
+    async def _live(self, name: str) -> None:
+        with trio.CancelScope() as self._lives[name]:
+            node = self._node(self.members[name])
+            digest = await node.run()
+            self.outcome.digests[name] = digest
+            self.outcome.model = self.outcome.model or self.disks[name].get(Digest(bytes.fromhex(digest))) or b""
+
+    def _node(self, member: Member) -> Node:
+        keys = self.identities[member.name]
+        self.gates[member.name] = Gate(self.network.attach(keys.peer))
+        ports = Ports(
+            clock=VirtualClock(),
+            entropy=seeded_entropy(self.scenario.seed, f"{member.name} {trio.current_time()}"),
+            transport=self.gates[member.name],
+            chain=VirtualChain(self.ledger, keys.operator),
+            disk=self.disks[member.name],
+            workers=InlineWorkers(),
+            folder=Path(member.name),
+        )
+        config = NodeConfig(member.roles, member.stake, member.name, member.held_out)
+        data = None if member.share is None else self._data[member.share]
+
+        def observe(name: str, fields: Mapping[str, object]) -> None:
+            event = Event(trio.current_time(), member.name, name, fields)
+            self._sink(event)
+            self._director.hear(event)
+
+        return Node(config, ports, keys, self.task, data, observe)
+
+    def _strike(self, fault: Fault, names: tuple[str, ...]) -> None:
+        self._sink(Event(trio.current_time(), "simnet", "fault", {"kind": fault.kind, "peers": names}))
+        keys = [self.identities[name].peer for name in names]
+        match fault.kind:
+            case "vanish" | "restart":
+                for name, key in zip(names, keys, strict=True):
+                    self._lives[name].cancel()
+                    self.network.detach(key)
+            case "silent":
+                for name in names:
+                    self.gates[name].mute = True
+            case "cut":
+                for key in keys:
+                    for other in self.identities.values():
+                        self.network.cut(key, other.peer)
+            case "lose":
+                self.network.lose(fault.probability)
+        if fault.seconds or fault.kind == "restart":
+            self._nodes.start_soon(self._mend, fault, names)
+
+    async def _mend(self, fault: Fault, names: tuple[str, ...]) -> None:
+        await trio.sleep(fault.seconds)
+        match fault.kind:
+            case "restart":
+                for name in names:
+                    self._nodes.start_soon(self._live, name)
+            case "silent":
+                for name in names:
+                    self.gates[name].mute = False
+            case _:
+                self.network.heal()
+        self._sink(Event(trio.current_time(), "simnet", "mended", {"kind": fault.kind, "peers": names}))
+
+
+def run_virtual(scenario: Scenario, sink: Sink, task: Task | None = None) -> Outcome:
+    """One whole virtual run; the same scenario gives the same events, byte for byte.
+
+    Raises:
+        LocalError: the scenario does not fit the task's data, or the world is stuck.
+    """
+    world = World(scenario, sink, task)
+    with seeded_scheduling(scenario.seed):
+        return trio.run(world.run, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -1,0 +1,59 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.errors import LocalError
+from simnet.scenario import make_scenario, read_scenario
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"pears": 3}, "unknown key 'pears'"),
+        ({"peers": "many"}, "peers = 'many'"),
+        ({"peers": 0}, "peers = 0"),
+        ({"k_min": 30}, "k_min"),
+        ({"peers": 3, "k_min": 4, "dropouts": 0}, "3 peers cannot fill one cell"),
+        ({"threshold": 9, "committee": 7}, "threshold 9 exceeds the committee of 7"),
+        ({"params": {"kmin": 3}}, "unknown protocol parameter 'kmin'"),
+        ({"split": "dirichlet:-1"}, "unknown split"),
+        ({"split": "sorted"}, "unknown split"),
+        ({"preset": "testnet"}, "cannot start yet"),
+        ({"preset": "mainnet"}, "unknown preset"),
+        ({"faults": [{"kind": "explode", "at_height": 1}]}, "faults.0.kind"),
+        ({"faults": [{"kind": "vanish", "at_height": 1, "when": 3}]}, "unknown key 'faults.0.when'"),
+        ({"faults": [{"kind": "vanish", "at_height": 1}]}, "names no peers"),
+        ({"faults": [{"kind": "cut", "at_height": 1, "peers": [1]}]}, "virtual time only"),
+    ],
+)
+def test_what_is_wrong_is_named(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(LocalError, match=words):
+        make_scenario(values)
+
+
+def test_later_layers_win_and_shortcuts_become_parameters() -> None:
+    scenario = make_scenario(
+        {"peers": 9, "k_min": 4, "options": {"rate": 1, "epochs": 2}}, {"peers": 12, "options": {"rate": 0.5}}
+    )
+    assert (scenario.peers, scenario.options) == (12, {"rate": 0.5, "epochs": 2})
+    params = scenario.protocol()
+    assert (params.k_min, params.final_height, params.scheme) == (4, 10, "one-time-key")
+    assert make_scenario({"plaintext": True}).protocol().scheme == "plaintext"
+
+
+def test_scenario_file(tmp_path: Path) -> None:
+    path = tmp_path / "one.toml"
+    path.write_text(
+        'task = "spector"\npeers = 3\nk_min = 3\ndropouts = 0\n[[faults]]\nkind = "vanish"\nat_height = 1\npeers = [2]\n'
+    )
+    scenario = make_scenario(read_scenario(path))
+    assert (scenario.task, scenario.protocol().cell_min, scenario.faults[0].names()) == ("spector", 3, ("peer-02",))
+
+
+def test_unreadable_scenario_files(tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="No such file"):
+        read_scenario(tmp_path / "missing.toml")
+    (tmp_path / "bad.toml").write_text("peers = = 3")
+    with pytest.raises(LocalError, match="not TOML"):
+        read_scenario(tmp_path / "bad.toml")
