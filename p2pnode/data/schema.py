@@ -45,18 +45,18 @@ class Column:
         Raises:
             DataError: a cell is empty, of the wrong type or out of range.
         """
-        self._refuse(cells, cells.isna().to_numpy(), "is empty or NaN", source)
+        self._refuse(cells.isna().to_numpy(), "is empty or NaN", source)
         if self.kind is Kind.CATEGORY:
             codes = cells.astype(str).map({name: code for code, name in enumerate(self.categories)})
-            self._refuse(cells, codes.isna().to_numpy(), f"is none of {', '.join(self.categories)}", source)
+            self._refuse(codes.isna().to_numpy(), f"is none of {', '.join(self.categories)}", source)
             return np.asarray(codes, np.float64)
         numbers = pd.to_numeric(cells, errors="coerce")
-        self._refuse(cells, numbers.isna().to_numpy(), "is not a number", source)
+        self._refuse(numbers.isna().to_numpy(), "is not a number", source)
         values = np.asarray(numbers, np.float64)
         if self.kind is Kind.INTEGER:
-            self._refuse(cells, values != np.floor(values), "is not a whole number", source)
+            self._refuse(values != np.floor(values), "is not a whole number", source)
         outside = (values < self.low) | (values > self.high)
-        self._refuse(cells, outside, f"is outside {self.low:g} to {self.high:g}", source)
+        self._refuse(outside, f"is outside {self.low:g} to {self.high:g}", source)
         return values
 
     def write(self, values: Array) -> Array:
@@ -65,13 +65,12 @@ class Column:
             return np.array(self.categories)[values.astype(np.int64)]
         return values.astype(np.int64) if self.kind is Kind.INTEGER else values
 
-    def _refuse(self, cells: pd.Series[Any], wrong: npt.NDArray[np.bool_], why: str, source: str) -> None:
+    def _refuse(self, wrong: npt.NDArray[np.bool_], why: str, source: str) -> None:
+        """The error names the place and not the value: the rows are private, and logs are passed around."""
         rows = np.flatnonzero(wrong)
         if rows.size:
-            more = f" (and {rows.size - 1} more rows)" if rows.size > 1 else ""
-            raise DataError(
-                f"{source}: column {self.name!r}, data row {rows[0] + 1}{more}: {cells.iloc[rows[0]]!r} {why}"
-            )
+            more = f" (and {rows.size - 1} more)" if rows.size > 1 else ""
+            raise DataError(f"{source}: column {self.name!r}, data row {rows[0] + 1}{more}: the value {why}")
 
 
 def number(name: str, low: float, high: float) -> Column:
@@ -152,7 +151,7 @@ class DataSchema:
         Raises:
             DataError: naming `source`, and column and row where one is at fault.
         """
-        if len(x) == 0 or len(x) != len(y) or y.ndim != 1:
+        if x.ndim < 2 or y.ndim != 1 or len(x) != len(y) or len(y) == 0:
             raise DataError(f"{source}: needs as many examples as labels, at least one; has {x.shape} and {y.shape}")
         x = x.reshape(len(x), -1)
         if x.shape[1] != len(self.features):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,9 @@ import numpy.typing as npt
 from p2pnode.data.schema import Examples
 from p2pnode.learning.local import Loss
 from p2pnode.learning.model import Tensors
+from protocols.errors import LocalError
 
+MAX_PARAMETERS: Final = 1 << 24
 Model = Mapping[str, jax.Array]
 Guess = Callable[[Model, jax.Array], jax.Array]
 """(model, x (rows, features)) -> the class of each row (rows,). A function at module level: it is hashed."""
@@ -28,7 +30,14 @@ def uniform(seed: int, count: int) -> npt.NDArray[np.float64]:
 
 
 def init_mlp(seed: int, widths: Sequence[int]) -> Tensors:
-    """Weights and biases, float32, of a ReLU network with these layer widths (input first); He's uniform weights."""
+    """Weights and biases, float32, of a ReLU network with these layer widths (input first); He's uniform weights.
+
+    Raises:
+        LocalError: a width is below 1, or the network is larger than `MAX_PARAMETERS`.
+    """
+    count = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
+    if min(widths) < 1 or count > MAX_PARAMETERS:
+        raise LocalError(f"a network of widths {widths} is not between 1 and {MAX_PARAMETERS} parameters")
     shapes = list(pairwise(widths))
     values, model, start = uniform(seed, sum(fan_in * fan_out for fan_in, fan_out in shapes)), {}, 0
     for layer, (fan_in, fan_out) in enumerate(shapes):

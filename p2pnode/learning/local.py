@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,10 @@ import numpy.typing as npt
 from p2pnode.data.schema import Examples
 from p2pnode.learning.model import Tensors
 from protocols.errors import LocalError
+
+MAX_EPOCHS: Final = 1000
+MAX_BATCH: Final = 1 << 16
+"""Options come from the chain: these bound what a founder can make a peer compute."""
 
 Loss = Callable[[Mapping[str, jax.Array], jax.Array, jax.Array], jax.Array]
 """(model, x (rows, features), y (rows,)) -> the loss of each row (rows,). A function at module level: it is hashed."""
@@ -48,8 +52,11 @@ class LocalSgd:
     rate: float
 
     def __post_init__(self) -> None:
-        if not (self.epochs >= 1 and self.batch >= 1 and self.rate > 0):
-            raise LocalError(f"local SGD: epochs {self.epochs}, batch {self.batch}, rate {self.rate} must be above 0")
+        if not (1 <= self.epochs <= MAX_EPOCHS and 1 <= self.batch <= MAX_BATCH and self.rate > 0):
+            raise LocalError(
+                f"local SGD: epochs {self.epochs} must be 1 to {MAX_EPOCHS}, batch {self.batch} 1 to {MAX_BATCH}, "
+                f"rate {self.rate} above 0"
+            )
 
     def delta(self, model: Tensors, examples: Examples, seed: int) -> Tensors:
         """Trained minus given parameters, float64. `seed` (64 bits) fixes the order of the rows.

@@ -8,7 +8,7 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, get_type_hints
@@ -41,10 +41,12 @@ class TaskModule:
         Raises:
             LocalError: it fails, or lacks `Options` or `define`.
         """
-        module = sys.modules.get(self.import_name) or self._run()
+        module: Any = sys.modules.get(self.import_name) or self._run()
         for needed in ("Options", "define"):
             if not hasattr(module, needed):
                 raise LocalError(f"task module {self.path} has no {needed!r}; see p2pnode/learning/task.py")
+        if not is_dataclass(module.Options):
+            raise LocalError(f"task module {self.path}: Options must be a dataclass; see p2pnode/learning/task.py")
         return module
 
     def _run(self) -> ModuleType:
@@ -129,7 +131,7 @@ def _convert(value: Option, wanted: type[Any], what: str) -> Option:
 def _origin(dotted: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(dotted)
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):  # no such package, or a name of dots
         return None
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
