@@ -8,14 +8,14 @@ from p2pnode.data.schema import Examples
 from p2pnode.learning.local import LocalSgd
 from p2pnode.learning.model import Tensors
 from p2pnode.learning.optimizer import OuterSgd
-from protocols.params import VALUE_BITS
 from protocols.updates.schema import TensorSpec, UpdateSchema
 
 
 def grid_step(tau: float, limbs: int = 1) -> float:
     """The finest power of two on which values up to tau fit into `limbs` limbs; sums of such values are exact."""
+    largest = TensorSpec("any", (), step=1.0, tau=1.0, limbs=limbs).limb_bound
     step = 2.0**-60
-    while tau / step > 2 ** (VALUE_BITS * limbs - 1) - 1:
+    while tau / step > largest:
         step *= 2
     return step
 

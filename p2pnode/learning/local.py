@@ -29,7 +29,7 @@ Loss = Callable[[Mapping[str, jax.Array], jax.Array, jax.Array], jax.Array]
 
 
 def padded(examples: Examples, least: int = 1) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """X and y with rows of zeros up to the next power of two that is at least `least`."""
+    """The x and y with rows of zeros up to the next power of two that is at least `least`."""
     rows = len(examples)
     extra = (1 << (max(rows, least) - 1).bit_length()) - rows
     return np.pad(examples.x, ((0, extra), (0, 0))), np.pad(examples.y, (0, extra))

@@ -82,8 +82,8 @@ def find_module(name_or_path: str) -> TaskModule:
     return _read(name_or_path, origin)
 
 
-def check_source(spec: TaskSpec, module: str | None) -> None:
-    """Refuses a module that is not the subnet's, before any of it runs.
+def find_source(spec: TaskSpec, module: str | None) -> TaskModule:
+    """The module of the task that the chain names, found by `module` where it is not one of ours; not yet run.
 
     Raises:
         LocalError: the task is not one of ours and no module was given, or the digests differ.
@@ -96,6 +96,7 @@ def check_source(spec: TaskSpec, module: str | None) -> None:
             f"task {spec.name!r}: your module {found.path} (SHA-256 {found.digest.hex()[:16]}) differs from the "
             f"subnet's ({spec.source_digest.hex()[:16]}); get the version that the subnet was founded with"
         )
+    return found
 
 
 def local_option(default: str) -> Any:

@@ -11,13 +11,13 @@ or a file (`./my_task.py`). What all peers must agree on, its `TaskSpec`, stands
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Protocol
 
 from p2pnode.data.schema import DataSchema, Dataset, Examples
 from p2pnode.learning.model import Tensors
-from p2pnode.learning.modules import check_source, find_module, read_options
+from p2pnode.learning.modules import TaskModule, find_module, find_source, read_options
 from p2pnode.learning.spec import Option, TaskSpec
 from protocols.errors import LocalError
 from protocols.updates.schema import UpdateSchema
@@ -105,15 +105,7 @@ def load_task(name_or_path: str, options: Mapping[str, Option] | None = None) ->
     Raises:
         LocalError: unknown task or option, an option of the wrong type, or a module that does not define a task.
     """
-    found = find_module(name_or_path)
-    module = found.load()
-    chosen = read_options(module.Options, options or {}, found.name)
-    shared = {item.name: getattr(chosen, item.name) for item in fields(chosen) if not item.metadata.get("local")}
-    definition = module.define(chosen)
-    if not isinstance(definition, Definition):
-        raise LocalError(f"task {found.name!r}: define() must return a Definition, not {type(definition).__name__}")
-    parts = {item.name: getattr(definition, item.name) for item in fields(Definition)}
-    return Task(**parts, spec=TaskSpec(found.name, found.digest, shared))
+    return _define(find_module(name_or_path), options or {})
 
 
 def load_spec(spec: TaskSpec, module: str | None = None, local: Mapping[str, Option] | None = None) -> Task:
@@ -127,5 +119,19 @@ def load_spec(spec: TaskSpec, module: str | None = None, local: Mapping[str, Opt
     Raises:
         LocalError: as `load_task`, or your module is not the one that the subnet was founded with.
     """
-    check_source(spec, module)
-    return load_task(module or spec.name, {**spec.options, **(local or {})})
+    found = find_source(spec, module)
+    task = _define(found, {**spec.options, **(local or {})})
+    if task.spec.options != spec.options:
+        raise LocalError(f"task {spec.name!r}: the subnet's options are not those of the module, or yours change them")
+    return replace(task, spec=spec)
+
+
+def _define(found: TaskModule, options: Mapping[str, Option]) -> Task:
+    module = found.load()
+    chosen = read_options(module.Options, options, found.name)
+    shared = {item.name: getattr(chosen, item.name) for item in fields(chosen) if not item.metadata.get("local")}
+    definition = module.define(chosen)
+    if not isinstance(definition, Definition):
+        raise LocalError(f"task {found.name!r}: define() must return a Definition, not {type(definition).__name__}")
+    parts = {item.name: getattr(definition, item.name) for item in fields(Definition)}
+    return Task(**parts, spec=TaskSpec(found.name, found.digest, shared))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,7 +101,9 @@ def test_a_stranger_loads_the_task_from_what_the_chain_says():
 
 def test_a_module_that_differs_from_the_subnets_is_refused_before_it_runs(own_task):
     spec = load_task(str(own_task)).spec
-    assert load_spec(spec, str(own_task)).spec == spec
+    elsewhere = own_task.with_name("copy.py")
+    elsewhere.write_bytes(own_task.read_bytes())
+    assert load_spec(spec, str(elsewhere)).spec == spec
     own_task.write_text("raise SystemExit('this must not run')")
     with pytest.raises(LocalError, match=r"'height': your module .*height\.py .* differs from the subnet's"):
         load_spec(spec, str(own_task))
@@ -108,6 +112,15 @@ def test_a_module_that_differs_from_the_subnets_is_refused_before_it_runs(own_ta
 def test_the_chain_cannot_name_a_module_to_run(own_task):
     with pytest.raises(LocalError, match="'height', which is not one of ours; give its module"):
         load_spec(load_task(str(own_task)).spec)
+
+
+def test_the_chain_cannot_set_a_path_on_this_machine_nor_a_user_a_shared_option():
+    spec = load_task("mnist").spec
+    assert load_spec(spec, local={"data": "here.npz"}).spec == spec
+    with pytest.raises(LocalError, match="options are not those of the module"):
+        load_spec(replace(spec, options={**spec.options, "data": "there.npz"}))
+    with pytest.raises(LocalError, match="or yours change them"):
+        load_spec(spec, local={"rate": 9.0})
 
 
 @pytest.fixture(scope="module")
