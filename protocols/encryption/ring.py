@@ -92,8 +92,14 @@ class Ring:
         self._untwist_ratio = ratio(self._untwist, self.primes)
 
     def reduce(self, coefficients: npt.NDArray[np.int64]) -> Residues:
-        """Signed integers int64[..., degree] as residues uint64[..., primes, degree]."""
-        residues: Residues = np.mod(coefficients[..., None, :], self.primes.view(np.int64)).view(np.uint64)
+        """Signed integers int64[..., degree] below 2^53 as residues uint64[..., primes, degree].
+
+        The quotient is rounded to the nearest integer, so the rest is about half a prime at most, of either sign.
+        """
+        signed = coefficients[..., None, :]
+        quotient = np.rint(signed.astype(np.float64) / self.primes.astype(np.float64)).astype(np.int64)
+        rest = (signed - quotient * self.primes.view(np.int64)).view(np.uint64)  # negative ones wrap to something huge
+        residues: Residues = np.minimum(rest, rest + self.primes)
         return residues
 
     def forward(self, residues: Residues) -> Residues:

@@ -7,9 +7,8 @@ from protocols.encryption.packing import pack_bits
 from protocols.encryption.ring import PRIMES
 from protocols.encryption.scheme import PublicContext, Residues
 from protocols.encryption.schemes import scheme
-from protocols.errors import LocalError, MalformedError, RemoteError
+from protocols.errors import MalformedError
 from protocols.params import SCHEMES
-from protocols.types import Secret
 
 CONTEXT = PublicContext(bytes(32), 0, 0)
 
@@ -41,25 +40,3 @@ def test_bytes_that_are_no_ciphertext_are_refused(name: str) -> None:
         beyond[0, row, 99] = prime
         with pytest.raises(MalformedError, match=f"below its prime {prime}"):
             scheme(name).unpack(scheme(name).pack(beyond))
-
-
-def test_schemes_go_by_the_names_of_the_parameters() -> None:
-    assert [scheme(name).name for name in SCHEMES] == list(SCHEMES)
-    assert [scheme(name).needs_keys for name in SCHEMES] == [True, False]
-    with pytest.raises(LocalError, match="known: one-time-key, plaintext"):
-        scheme("rot13")
-
-
-def test_plaintext_sums_are_exact_and_need_no_shares() -> None:
-    plain, rng = scheme("plaintext"), np.random.default_rng(7)
-    updates = rng.integers(-(2**15), 2**15, (16, 20_000))
-    total = plain.add([plain.encrypt(lanes, Secret(bytes(32)), CONTEXT) for lanes in updates])
-    opened = plain.open(total, CONTEXT, {}, 5, 16, 20_000)
-    assert (opened.lanes == updates.sum(axis=0)).all()
-    assert opened.wrong == ()
-    assert plain.deal(Secret(bytes(32)), 5, 7) == []
-
-
-def test_plaintext_that_is_no_message_is_refused() -> None:
-    with pytest.raises(RemoteError, match="not a message"):
-        scheme("plaintext").open(residues(1), CONTEXT, {}, 5, 2, 100)

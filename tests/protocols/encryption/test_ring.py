@@ -72,3 +72,11 @@ def test_slots_are_values_at_odd_powers_of_the_root_in_bit_reversed_order() -> N
         for slot, value in enumerate(row.tolist()):
             point = pow(psi, 2 * int(f"{slot:03b}"[::-1], 2) + 1, prime)
             assert value == sum(int(c) * pow(point, k, prime) for k, c in enumerate(coefficients)) % prime
+
+
+@given(
+    st.lists(st.one_of(st.integers(-(2**53), 2**53), st.sampled_from([0, -1, *SEAL_PRIMES])), min_size=8, max_size=8)
+)
+def test_signed_integers_are_reduced_exactly(values: list[int]) -> None:
+    residues = SMALL.reduce(np.array(values))
+    assert residues.tolist() == [[value % prime for value in values] for prime in SEAL_PRIMES]
