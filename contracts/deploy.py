@@ -1,0 +1,192 @@
+"""Deploys the contracts in their order on any chain, and remembers where: a second run finds them standing.
+
+python -m contracts.deploy --url http://127.0.0.1:8545 --out deployment.json   (key in TWOPM_DEPLOYER_KEY)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import RequestException
+from web3 import HTTPProvider, Web3
+from web3.exceptions import TransactionNotFound, Web3Exception
+from web3.types import RPCEndpoint
+
+from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
+
+KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
+RECEIPT_TIMEOUT_S: Final = 120.0
+FAUCET_WEI: Final = 10**20
+
+
+class DeployError(Exception):
+    """The contracts cannot be deployed; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """What is fixed for good when the contracts are deployed: the least stake in wei, and for how many blocks it stays
+    bound after its operator left.
+    """
+
+    min_stake_wei: int = 10**18
+    exit_delay_blocks: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where the contracts stand; addresses of 20 bytes, of the chain with this id and genesis hash."""
+
+    chain_id: int
+    genesis: bytes
+    subnets: bytes
+    operators: bytes
+    anchor: bytes
+
+
+def deploy(url: str, key: bytes, out: Path, economics: Economics | None = None) -> Deployment:
+    """Deploys what does not stand yet; blocks until all is mined (call it from a thread in async code).
+
+    Args:
+        url: the chain's JSON-RPC; a dev chain's faucet pays for a deployer without funds.
+        key: the deployer's private key, 32 bytes.
+        out: the deployment file, read first and written after every contract.
+        economics: of a new operator registry.
+
+    Raises:
+        DeployError: the chain does not answer, refuses, or the file belongs to another chain.
+    """
+    try:
+        return _Deployer(url, Account.from_key(key), out).run(economics or Economics())
+    except RequestsConnectionError as error:
+        raise DeployError(f"no chain answers at {url}; start one, or name another URL") from error
+    except (RequestException, Web3Exception, OSError) as error:
+        raise DeployError(f"deploying on {url} failed: {error}") from error
+
+
+class _Deployer:
+    def __init__(self, url: str, account: LocalAccount, out: Path) -> None:
+        self._w3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 30}))
+        self._account = account
+        self._out = out
+        self._chain_id = self._w3.eth.chain_id
+        self._genesis = bytes(self._w3.eth.get_block(0)["hash"])
+        self._known = self._read()
+
+    def run(self, economics: Economics) -> Deployment:
+        subnets = self._contract("subnets", SubnetRegistry.deployment)
+        operators = self._contract(
+            "operators",
+            lambda: OperatorRegistry.deployment(subnets, economics.min_stake_wei, economics.exit_delay_blocks),
+        )
+        anchor = self._contract("anchor", lambda: CheckpointAnchor.deployment(subnets, operators))
+        return Deployment(self._chain_id, self._genesis, subnets, operators, anchor)
+
+    def _read(self) -> dict[str, Any]:
+        ours = {"chain_id": self._chain_id, "genesis": self._genesis.hex()}
+        if not self._out.exists():
+            return ours
+        try:
+            known: dict[str, Any] = json.loads(self._out.read_text())
+            theirs = {name: known[name] for name in ours}
+        except (ValueError, KeyError, TypeError) as error:
+            raise DeployError(f"{self._out} is no deployment file: {error!r}; remove it or name another") from error
+        if theirs != ours:
+            raise DeployError(f"{self._out} belongs to chain {theirs['chain_id']}, not this one; name another file")
+        return known
+
+    def _contract(self, name: str, transaction: Callable[[], Transaction]) -> bytes:
+        """The address of a contract that stands, deployed now if need be."""
+        if name in self._known:
+            address = bytes.fromhex(self._known[name])
+            if not self._w3.eth.get_code(Web3.to_checksum_address(address)):
+                raise DeployError(f"{self._out} names {name} at 0x{address.hex()}, but no contract stands there")
+            return address
+        self._fund()
+        address = self._send(transaction())
+        self._known[name] = address.hex()
+        temporary = self._out.with_suffix(self._out.suffix + ".new")
+        temporary.write_text(json.dumps(self._known, indent=1) + "\n")
+        temporary.replace(self._out)
+        return address
+
+    def _fund(self) -> None:
+        if self._w3.eth.get_balance(self._account.address):
+            return
+        answer = self._w3.provider.make_request(RPCEndpoint("dev_faucet"), [self._account.address, hex(FAUCET_WEI)])
+        if "error" in answer:
+            raise DeployError(f"the deployer {self._account.address} has no funds; send it some")
+        self._wait(lambda: self._w3.eth.get_balance(self._account.address) or None)
+
+    def _send(self, transaction: Transaction) -> bytes:
+        fees = self._w3.eth.gas_price
+        call: dict[str, Any] = {"from": self._account.address, "data": Web3.to_hex(transaction.data)}
+        signed = self._account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self._chain_id,
+                "nonce": self._w3.eth.get_transaction_count(self._account.address, "pending"),
+                "data": call["data"],
+                "value": 0,
+                "gas": self._w3.eth.estimate_gas(call),  # type: ignore[arg-type]  # a TypedDict in web3
+                "maxFeePerGas": 2 * fees,
+                "maxPriorityFeePerGas": min(self._w3.eth.max_priority_fee, 2 * fees),
+            }
+        )
+        sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
+        receipt = self._wait(lambda: self._receipt(sent))
+        if receipt["status"] != 1 or not receipt["contractAddress"]:
+            raise DeployError(f"the deployment in transaction {sent.to_0x_hex()} failed")
+        return bytes.fromhex(receipt["contractAddress"][2:])
+
+    def _receipt(self, sent: Any) -> Any:
+        try:
+            return self._w3.eth.get_transaction_receipt(sent)
+        except TransactionNotFound:
+            return None
+
+    @staticmethod
+    def _wait(ready: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + RECEIPT_TIMEOUT_S
+        while time.monotonic() < deadline:
+            value = ready()
+            if value is not None:
+                return value
+            time.sleep(0.2)
+        raise DeployError(f"a transaction was not mined within {RECEIPT_TIMEOUT_S:.0f} s")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    defaults = Economics()
+    parser = argparse.ArgumentParser(prog="python -m contracts.deploy", description=__doc__)
+    parser.add_argument("--url", required=True, help="the chain's JSON-RPC")
+    parser.add_argument("--out", type=Path, required=True, help="the deployment file")
+    parser.add_argument("--min-stake-wei", type=int, default=defaults.min_stake_wei)
+    parser.add_argument("--exit-delay-blocks", type=int, default=defaults.exit_delay_blocks)
+    options = parser.parse_args(arguments)
+    try:
+        key = bytes.fromhex(os.environ.get(KEY_VARIABLE, "").removeprefix("0x"))
+        if len(key) != 32:
+            raise DeployError(f"set {KEY_VARIABLE} to the deployer's private key, 32 bytes in hex")
+        made = deploy(options.url, key, options.out, Economics(options.min_stake_wei, options.exit_delay_blocks))
+    except (DeployError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"subnet registry 0x{made.subnets.hex()} on chain {made.chain_id}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

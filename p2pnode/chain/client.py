@@ -1,0 +1,204 @@
+"""The `Chain` port over any EVM chain's JSON-RPC, for one subnet and one operator.
+
+reader = await open_reader(url, registry, subnet_id)  # one for each process: it polls for all
+chain = EvmChain(reader, key)                         # one for each operator
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import trio
+
+from contracts.bindings import (
+    MAX_UNFINAL,
+    CheckpointAnchor,
+    OperatorRegistry,
+    SubnetFounded,
+    SubnetRegistry,
+    Transaction,
+)
+from p2pnode.chain.provider import HttpxProvider, quantity
+from p2pnode.chain.reader import ChainReader
+from p2pnode.chain.sender import POLL_S, RefusedError, Sender
+from p2pnode.errors import ChainError
+from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
+from protocols.types import Address, Digest, PeerKey, Role, Secret
+
+FAUCET_TIMEOUT_S: Final = 30.0
+
+
+class EvmChain:
+    """One operator's view of its subnet, and its transactions; implements `p2pnode.ports.Chain`.
+
+    Several may share a reader; two for the same key in one process would only waste nonces.
+    """
+
+    def __init__(self, reader: ChainReader, key: Secret) -> None:
+        self.reader = reader
+        self._sender = Sender(reader.provider, reader.chain_id, key)
+
+    async def aclose(self) -> None:
+        """Closes the reader's connections, and so those of everybody who shares it."""
+        await self.reader.aclose()
+
+    @property
+    def chain_id(self) -> int:
+        return self.reader.chain_id
+
+    @property
+    def operator(self) -> Address:
+        return self._sender.address
+
+    async def head(self) -> Block:
+        return await self.reader.head()
+
+    async def block(self, number: int) -> Block:
+        return await self.reader.block(number)
+
+    async def subnet(self) -> SubnetRecord:
+        return await self.reader.subnet()
+
+    async def operators(self) -> tuple[OperatorRecord, ...]:
+        return await self.reader.operators()
+
+    async def anchors(self, from_height: int) -> tuple[AnchorRecord, ...]:
+        return await self.reader.anchors(from_height)
+
+    async def balance(self) -> int:
+        """What the operator's account holds, in wei."""
+        return quantity(await self.reader.provider.ask("eth_getBalance", f"0x{self.operator.hex()}", "latest"))
+
+    async def register(self, peer: PeerKey, peer_proof: bytes, roles: Role, stake: int) -> None:
+        """Joins the subnet; `peer_proof` signs `p2pnode.chain.roles.binding_message`."""
+        registry = OperatorRegistry((await self.subnet()).operators)
+        await self._send(registry.register(self.reader.subnet_id, peer, peer_proof, int(roles), stake))
+
+    async def leave(self) -> None:
+        """Leaves the subnet; the stake stays bound for the registry's exit delay."""
+        registry = OperatorRegistry((await self.subnet()).operators)
+        await self._send(registry.deregister(self.reader.subnet_id))
+
+    async def withdraw(self) -> None:
+        """Takes back the stake of every ended stay that has not been paid yet."""
+        subnet = await self.subnet()
+        registry = OperatorRegistry(subnet.operators)
+        count = await self.reader.ask(registry.operator_count(subnet.subnet_id))
+        stays = await self.reader.ask(registry.operators(subnet.subnet_id, 0, count))
+        for index, stay in enumerate(stays):
+            if stay.account == self.operator and stay.left_block and not stay.withdrawn:
+                await self._send(registry.withdraw(subnet.subnet_id, index))
+
+    async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
+        """Proposes a checkpoint; a no-op if the very same one stands, whoever proposed it."""
+        wanted = (height, header, parent, params)
+        if await self._stands(wanted):
+            return
+        contract = CheckpointAnchor((await self.subnet()).anchor)
+        try:
+            await self._send(contract.propose(self.reader.subnet_id, height, header, parent, params))
+        except RefusedError as error:
+            # Several propose at once: whose transaction came second has what it wanted.
+            self.reader.expire()
+            if error.name != "AlreadyProposed" or not await self._stands(wanted):
+                raise
+
+    async def _stands(self, wanted: tuple[int, Digest, Digest, Digest]) -> bool:
+        return any(
+            (one.height, one.header_digest, one.parent_digest, one.params_digest) == wanted
+            for one in await self.anchors(wanted[0])
+        )
+
+    async def attest(self, height: int, header: Digest) -> None:
+        """Attests a checkpoint; a no-op if this operator attested the very same one before (say, before a restart)."""
+        contract = CheckpointAnchor((await self.subnet()).anchor)
+        subnet_id = self.reader.subnet_id
+        if await self.reader.ask(contract.attested_by(subnet_id, height, self.operator)) == header:
+            return
+        anchors = await self.anchors(0)
+        final = max((one.height for one in anchors if one.finalised), default=-1)
+        unfinal = sum(final < one.height <= height for one in anchors)
+        await self._send(contract.attest(subnet_id, height, header, unfinal=min(unfinal, MAX_UNFINAL)))
+
+    async def _send(self, transaction: Transaction) -> None:
+        await self._sender.send(transaction)
+        self.reader.expire()  # who sent it reads it
+
+
+async def open_reader(url: str, registry: Address, subnet_id: int, *, chain_id: int | None = None) -> ChainReader:
+    """Connects to a chain and reads the subnet.
+
+    Args:
+        url: the chain's JSON-RPC.
+        registry: the subnet registry's address.
+        subnet_id: the subnet's number in it.
+        chain_id: if given, the chain must have this one.
+
+    Raises:
+        ChainError: no chain answers there, another one does, or it has no such registry or subnet.
+    """
+    reader = ChainReader(HttpxProvider(url), registry, subnet_id)
+    try:
+        await reader.connect(chain_id)
+    except BaseException:
+        await reader.aclose()
+        raise
+    return reader
+
+
+async def connect(url: str, registry: Address, subnet_id: int, key: Secret, *, chain_id: int | None = None) -> EvmChain:
+    """An `EvmChain` with a reader of its own; arguments and errors as in `open_reader`."""
+    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key)
+
+
+async def found_subnet(
+    url: str, registry: Address, key: Secret, params: bytes, task: bytes, operators: Address, anchor: Address
+) -> int:
+    """Founds a subnet, closed as yet; returns its id. Raises `ChainError`."""
+    async with _sender(url, key) as sender:
+        events = await sender.send(SubnetRegistry(registry).found(params, task, operators, anchor))
+    for found in events:
+        if isinstance(found, SubnetFounded):
+            return found.subnet_id
+    raise ChainError(f"at 0x{registry.hex()} stands no subnet registry: it announced no subnet")
+
+
+async def open_subnet(url: str, registry: Address, subnet_id: int, key: Secret) -> None:
+    """Opens a subnet of our own: its first epoch follows from the block. Raises `ChainError`."""
+    async with _sender(url, key) as sender:
+        await sender.send(SubnetRegistry(registry).open(subnet_id))
+
+
+async def request_faucet(url: str, address: Address, amount: int) -> None:
+    """Asks a dev chain's faucet for `amount` wei and waits for it.
+
+    Raises:
+        ChainError: the chain has no faucet, or the money did not come within 30 s.
+    """
+    async with _provider(url) as provider:
+        who = f"0x{address.hex()}"
+        wanted = quantity(await provider.ask("eth_getBalance", who, "latest")) + amount
+        await provider.ask("dev_faucet", who, hex(amount))
+        with trio.move_on_after(FAUCET_TIMEOUT_S):
+            while quantity(await provider.ask("eth_getBalance", who, "latest")) < wanted:
+                await trio.sleep(POLL_S)
+            return
+    raise ChainError(f"the faucet at {url} did not pay {who} within {FAUCET_TIMEOUT_S:.0f} s")
+
+
+@contextlib.asynccontextmanager
+async def _provider(url: str) -> AsyncIterator[HttpxProvider]:
+    provider = HttpxProvider(url)
+    try:
+        yield provider
+    finally:
+        with trio.CancelScope(shield=True):
+            await provider.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _sender(url: str, key: Secret) -> AsyncIterator[Sender]:
+    async with _provider(url) as provider:
+        yield Sender(provider, quantity(await provider.ask("eth_chainId")), key)
