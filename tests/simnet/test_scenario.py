@@ -44,9 +44,8 @@ def test_later_layers_win_and_shortcuts_become_parameters() -> None:
 
 def test_scenario_file(tmp_path: Path) -> None:
     path = tmp_path / "one.toml"
-    path.write_text(
-        'task = "spector"\npeers = 3\nk_min = 3\ndropouts = 0\n[[faults]]\nkind = "vanish"\nat_height = 1\npeers = [2]\n'
-    )
+    fault = '[[faults]]\nkind = "vanish"\nat_height = 1\npeers = [2]\n'
+    path.write_text('task = "spector"\npeers = 3\nk_min = 3\ndropouts = 0\n' + fault)
     scenario = make_scenario(read_scenario(path))
     assert (scenario.task, scenario.protocol().cell_min, scenario.faults[0].names()) == ("spector", 3, ("peer-02",))
 
