@@ -34,7 +34,7 @@ class NodeSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
 
     folder: Path = Field(Path(), description="Where keys, journal and blobs are; relative to this file.")
-    chain_url: str | None = Field(
+    chain: str | None = Field(
         None, pattern=r"^https?://\S+$", description="JSON-RPC of the EVM chain, for example http://127.0.0.1:8545."
     )
     bootstrap: Names = Field(
@@ -63,8 +63,12 @@ class NodeSettings(BaseSettings):
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Loopback port of /metrics (Prometheus) and /status; 0 takes any free one."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged: debug, info, warning or error.")
-    log_format: Literal["console", "json"] = Field("console", description="Logs for people (console) or one JSON object a line (json).")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged: debug, info, warning or error."
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="Logs for people (console) or one JSON object a line (json)."
+    )
     worker_threads: int = Field(2, ge=1, le=256, description="Threads for training and encryption.")
     blob_budget_mib: int = Field(4096, ge=1, description="Disk space for ciphertexts and checkpoints, in MiB.")
     passphrase_file: Path | None = Field(

@@ -38,7 +38,7 @@ def test_flags_come_before_environment_before_file_before_defaults(file, monkeyp
 def test_every_setting_can_come_from_the_environment(monkeypatch):
     examples = {
         "folder": ("/n", Path("/n")),
-        "chain_url": ("http://chain", "http://chain"),
+        "chain": ("http://chain", "http://chain"),
         "bootstrap": ("/a, /b", ("/a", "/b")),
         "registry": ("0x" + "ab" * 20, "0x" + "ab" * 20),
         "subnet": ("3", 3),
@@ -72,7 +72,7 @@ def test_paths_in_the_file_are_relative_to_it(file, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chain_ulr = 'x'", r"chain_ulr in .*p2pnode.toml is no setting; did you mean chain_url\?"),
+        ("chian = 'x'", r"chian in .*p2pnode.toml is no setting; did you mean chain\?"),
         ("qqq = 1", r"qqq in .* is no setting; known are blob_budget_mib, bootstrap"),
         (
             "metrics_port = 70000",
@@ -80,7 +80,7 @@ def test_paths_in_the_file_are_relative_to_it(file, tmp_path):
         ),
         ("roles = ['miner']", r"roles in .* is wrong: input should be 'data', 'compute' or 'validator', not 'miner'"),
         ("roles = []", r"roles in .* is wrong"),
-        ("chain_url = 'localhost'", r"chain_url in .* is wrong"),
+        ("chain = 'localhost'", r"chain in .* is wrong"),
         ("subnet = ", r"p2pnode.toml is not valid TOML: Invalid value"),
     ],
 )
@@ -111,13 +111,13 @@ def test_the_passphrase_is_no_setting(monkeypatch):
 
 
 def test_the_template_documents_every_setting_and_reads_back(tmp_path):
-    path = write_template(tmp_path, chain_url="http://127.0.0.1:8545", roles=("validator",))
+    path = write_template(tmp_path, chain="http://127.0.0.1:8545", roles=("validator",))
     text = path.read_text()
     assert all(field.description in text for field in NodeSettings.model_fields.values())
     settings = load_settings(path, {})
-    assert settings.chain_url == "http://127.0.0.1:8545"
+    assert settings.chain == "http://127.0.0.1:8545"
     assert settings.role == Role.VALIDATOR
-    assert settings.with_(folder=Path(), chain_url=None, roles=NodeSettings().roles) == NodeSettings()
+    assert settings.with_(folder=Path(), chain=None, roles=NodeSettings().roles) == NodeSettings()
     assert set(tomllib.loads(template())) == {n for n, f in NodeSettings.model_fields.items() if f.default is not None}
     with pytest.raises(LocalError, match="File exists"):
         write_template(tmp_path)
