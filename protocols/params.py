@@ -126,6 +126,16 @@ def decode_params(data: bytes) -> Params:
     return params
 
 
+def require_startable(params: Params) -> Params:
+    """The parameters themselves, if a node may start under them.
+
+    Raises:
+        LocalError: they claim a preset that is not safe to start yet, or that nobody knows.
+    """
+    preset(params.preset)
+    return params
+
+
 PRESETS: Final = {"dev": Params()}
 PLANNED_PRESETS: Final = ("testnet",)
 

@@ -101,6 +101,7 @@ class CellOpening(Machine[State]):
         (State.SUMMING, "done:recompute"): "recomputed",
         (State.OPENING, Aggregate): "aggregate",
         (State.OPENING, Release): "release",
+        (State.OPENING, "timer:patience"): "out_of_patience",
         (State.TRYING, Release): "release",
         (State.TRYING, "done:open"): "opened",
         (State.TRYING, "failed:open"): "failed",
@@ -135,6 +136,7 @@ class CellOpening(Machine[State]):
         self._aggregates: dict[PeerKey, tuple[Digest, ...]] = {}
         self._releases: dict[int, Share] = {}
         self._tried = 0
+        self._patience_over = False
         self._set = CellSet(cell, ())
         self._sets = NO_DIGEST
         self._parts: dict[Contribution, Verified] | None = None  # being added by ourselves
@@ -243,11 +245,18 @@ class CellOpening(Machine[State]):
         return [*blames, keep, observe, self._phase("open", now), self._done(CellOpened(result, opened.lanes))]
 
     def failed(self, event: JobFailed, now: float) -> Effects:
-        if isinstance(event.error, SpoiledSumError):
+        """Liars can look like a spoiled cell until all honest shares are out: only then it counts nothing."""
+        all_out = self._patience_over or self._tried == len(self._view.committee)
+        if isinstance(event.error, SpoiledSumError) and all_out:
             void = CellResult(self._cell, 0, NO_DIGEST, NO_DIGEST)
             fields = {"height": self._height, "cell": self._cell, "reason": str(event.error)}
             return [Observe("spoiled", fields), self._done(CellOpened(void, None))]
         self.state = State.OPENING
+        timer = SetTimer("patience", now + self._view.params.grace_s)
+        return [timer, *self._try_open(now)] if isinstance(event.error, SpoiledSumError) else self._try_open(now)
+
+    def out_of_patience(self, _: Event, now: float) -> Effects:
+        self._patience_over, self._tried = True, 0
         return self._try_open(now)
 
     def _try_sum(self, _: float) -> Effects:

@@ -1,0 +1,321 @@
+"""The one driver: takes events to the machines and performs their effects through the ports.
+
+Machines are handled one event at a time, in order; what takes long (network, jobs, chain) runs in tasks of its own and
+comes back as an event. An exception that nobody foresaw ends its task only, is observed, and the node goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import trio
+
+from p2pnode.errors import Unreachable
+from p2pnode.exchange import BlobExchange
+from p2pnode.learner import Learner
+from p2pnode.ports import Ports
+from p2pnode.team import AnyMachine
+from protocols.effects import (
+    Adopt,
+    Anchor,
+    AskHeads,
+    Attest,
+    BeginRound,
+    Blame,
+    Conclude,
+    Effect,
+    Fetch,
+    Finish,
+    Job,
+    Journal,
+    NeedEpoch,
+    Observe,
+    Publish,
+    Send,
+    SetTimer,
+    Step,
+    Store,
+    Tell,
+    Train,
+)
+from protocols.errors import RemoteError
+from protocols.events import (
+    Event,
+    Fetched,
+    FetchFailed,
+    JobDone,
+    JobFailed,
+    Received,
+    Shortfall,
+    Stepped,
+    TimerFired,
+    Trained,
+)
+from protocols.types import Height, PeerKey
+from protocols.wire.codec import encode
+from protocols.wire.envelope import Signed, Signer
+
+Observer = Callable[[str, Mapping[str, object]], None]
+"""(event name, JSON-able fields): for logs, metrics and reports."""
+
+QUEUE_MAX: Final = 20_000
+SEND_TRIES: Final = 4
+SEND_RETRY_S: Final = 0.5
+LEDGER: Final = -1
+"""The height under which the ledger's own machine runs: it lives as long as the node."""
+
+
+class LedgerHands(Protocol):
+    """Who performs what only the ledger asks for: the node."""
+
+    def need_epoch(self, epoch: int) -> None: ...
+
+    def begin_round(self, effect: BeginRound) -> None: ...
+
+    def adopt(self, effect: Adopt) -> None: ...
+
+    def ask_heads(self) -> None: ...
+
+    def finish(self, effect: Finish) -> None: ...
+
+    def anchor(self, effect: Anchor) -> None: ...
+
+    def attest(self, effect: Attest) -> None: ...
+
+
+@dataclass
+class Team:
+    """The machines of one round (or the ledger), with what they have running."""
+
+    height: int
+    machines: list[AnyMachine]
+    scopes: set[trio.CancelScope] = field(default_factory=set)
+    timers: dict[tuple[int, str], trio.CancelScope] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Ends everything that still runs for this round."""
+        for scope in list(self.scopes):
+            scope.cancel()
+
+
+class Driver:
+    """Events in, effects out.
+
+    Args:
+        nursery: where tasks run; they die with it.
+        hands: performs the ledger's own effects.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        sign: Signer,
+        learner: Learner,
+        observe: Observer,
+        nursery: trio.Nursery,
+        hands: LedgerHands,
+    ) -> None:
+        self._ports, self._sign, self._learner, self._observe = ports, sign, learner, observe
+        self._nursery, self._hands = nursery, hands
+        self._events, self._queue = trio.open_memory_channel[tuple[Team, AnyMachine | None, Event]](QUEUE_MAX)
+        self.sent: Counter[str] = Counter()
+        self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs)
+        self.teams: dict[int, Team] = {}
+        self.journal: dict[int, list[Journal]] = {}
+
+    def restore(self, records: tuple[Journal, ...]) -> None:
+        """Takes up what was journalled before a crash."""
+        for record in records:
+            self.journal.setdefault(record.height, []).append(record)
+
+    def start(self, team: Team, first: Event) -> None:
+        """Puts a team to work."""
+        previous = self.teams.pop(team.height, None)
+        if previous is not None:
+            previous.close()
+        self.teams[team.height] = team
+        self.post(team, first)
+
+    def drop(self, below: int) -> None:
+        """Ends rounds that nobody needs any more, and forgets their journal."""
+        for height in [height for height in self.teams if LEDGER < height < below]:
+            self.teams.pop(height).close()
+        for height in [height for height in self.journal if height < below]:
+            del self.journal[height]
+
+    def post(self, team: Team, event: Event, machine: AnyMachine | None = None) -> None:
+        """Queues an event for one machine of a team, or for all.
+
+        Raises:
+            trio.WouldBlock: the queue is full, which its bound makes a fault of ours.
+        """
+        self._events.send_nowait((team, machine, event))
+
+    def write(self, record: Journal) -> None:
+        """Makes a record durable."""
+        self._ports.disk.append(encode(record))
+        self.journal.setdefault(record.height, []).append(record)
+
+    async def run(self) -> None:
+        """Handles events for ever."""
+        async for team, machine, event in self._queue:
+            pending: deque[tuple[AnyMachine | None, Event]] = deque([(machine, event)])
+            while pending:
+                target, each = pending.popleft()
+                for receiver in [target] if target is not None else list(team.machines):
+                    self._handle(team, receiver, each, pending)
+
+    def guard(self, name: str, team: Team | None, task: Callable[[], Awaitable[None]]) -> None:
+        """Runs a task that may fail without taking the node down; an unforeseen exception is observed."""
+        self._nursery.start_soon(self._guarded, name, team, task)
+
+    async def _guarded(self, name: str, team: Team | None, task: Callable[[], Awaitable[None]]) -> None:
+        with trio.CancelScope() as scope:
+            if team is not None:
+                team.scopes.add(scope)
+            try:
+                await task()
+            except Exception as error:  # noqa: BLE001  # the supervisor: whatever it is, it is shown and survived
+                self.unexpected(name, error)
+            finally:
+                if team is not None:
+                    team.scopes.discard(scope)
+
+    def unexpected(self, name: str, error: BaseException) -> None:
+        """Shows an exception that nobody foresaw."""
+        self._observe("unexpected", {"task": name, "error": error})
+
+    def _handle(
+        self, team: Team, machine: AnyMachine, event: Event, pending: deque[tuple[AnyMachine | None, Event]]
+    ) -> None:
+        if isinstance(event, Received) and not machine.accepts(type(event.message)):
+            return
+        try:
+            for effect in machine.handle(event, self._ports.clock.now()):
+                self._perform(team, machine, effect, pending)
+        except Exception as error:  # noqa: BLE001  # the supervisor: a fault in one machine must not take the others down
+            self.unexpected(type(machine).__name__, error)
+
+    def _perform(
+        self, team: Team, machine: AnyMachine, effect: Effect, pending: deque[tuple[AnyMachine | None, Event]]
+    ) -> None:
+        match effect:
+            case Journal():
+                self.write(effect)
+            case Store(blobs=blobs):
+                for digest, blob in blobs:
+                    self._ports.disk.put(digest, blob)
+            case Send():
+                self._send(team, effect)
+            case Publish():
+                self._publish(team, effect)
+            case SetTimer():
+                self._set_timer(team, machine, effect)
+            case Fetch():
+                self.guard("fetch", team, lambda: self._fetch(team, machine, effect))
+            case Job():
+                self.guard(effect.purpose, team, lambda: self._job(team, machine, effect))
+            case Train(height=height):
+                self.guard("train", team, lambda: self._train(team, machine, height))
+            case Step():
+                self.guard("step", team, lambda: self._step(team, machine, effect))
+            case Tell(event=event):
+                pending.append((None, event))
+                if isinstance(event, Shortfall) and LEDGER in self.teams:
+                    self.post(self.teams[LEDGER], event)
+            case Conclude(certificate=certificate):
+                self.post(self.teams[LEDGER], Received(self._sign(certificate)))
+            case Observe(name=name, fields=fields):
+                self._observe(name, fields)
+            case Blame(culprit=culprit, reason=reason):
+                self._observe("refused", {"kind": "protocol", "culprit": culprit.hex(), "reason": reason})
+            case _:
+                self._ledger_effect(effect)
+
+    def _ledger_effect(self, effect: Effect) -> None:
+        match effect:
+            case NeedEpoch(epoch=epoch):
+                self._hands.need_epoch(epoch)
+            case BeginRound():
+                self._hands.begin_round(effect)
+            case Adopt():
+                self._hands.adopt(effect)
+            case AskHeads():
+                self._hands.ask_heads()
+            case Finish():
+                self._hands.finish(effect)
+            case Anchor():
+                self._hands.anchor(effect)
+            case Attest():
+                self._hands.attest(effect)
+            case _:
+                raise TypeError(f"no hand performs {type(effect).__name__}")
+
+    def _send(self, team: Team, effect: Send) -> None:
+        if effect.to == self._ports.transport.peer:
+            self.post(team, Received(effect.signed))
+            return
+        self.guard("send", team, lambda: self._send_with_retries(effect.to, effect.signed))
+
+    async def _send_with_retries(self, to: PeerKey, signed: Signed) -> None:
+        """Repeats are harmless in this protocol, so a peer that is away for a moment gets another chance."""
+        kind = type(signed.message).__name__
+        for attempt in range(SEND_TRIES):
+            try:
+                await self._ports.transport.send(to, signed.encoded)
+            except Unreachable as error:
+                last = str(error)
+                await self._ports.clock.sleep_until(self._ports.clock.now() + SEND_RETRY_S * 2**attempt)
+            else:
+                self.sent[kind] += len(signed.encoded)
+                return
+        self._observe("unreachable", {"peer": to.hex(), "kind": kind, "reason": last})
+
+    def _publish(self, team: Team, effect: Publish) -> None:
+        self.sent[type(effect.signed.message).__name__] += len(effect.signed.encoded)
+        self.guard("publish", team, lambda: self._ports.transport.publish(effect.topic, effect.signed.encoded))
+        self.post(team, Received(effect.signed))  # gossip does not bring our own messages back
+
+    def _set_timer(self, team: Team, machine: AnyMachine, effect: SetTimer) -> None:
+        key = (id(machine), effect.name)
+        if key in team.timers:
+            team.timers.pop(key).cancel()
+        scope = team.timers[key] = trio.CancelScope()
+
+        async def wait() -> None:
+            with scope:
+                await self._ports.clock.sleep_until(effect.at)
+                if team.timers.get(key) is scope:
+                    del team.timers[key]
+                self.post(team, TimerFired(effect.name), machine)
+
+        self.guard("timer", team, wait)
+
+    async def _fetch(self, team: Team, machine: AnyMachine, wanted: Fetch) -> None:
+        blobs = await self.blobs.fetch(wanted)
+        self.post(team, FetchFailed(wanted) if blobs is None else Fetched(wanted, blobs), machine)
+
+    async def _job(self, team: Team, machine: AnyMachine, job: Job) -> None:
+        try:
+            result = await self._ports.workers.run(job.function, *job.arguments)
+        except RemoteError as error:
+            self.post(team, JobFailed(job, error), machine)
+        else:
+            self.post(team, JobDone(job, result), machine)
+
+    async def _train(self, team: Team, machine: AnyMachine, height: Height) -> None:
+        lanes = await self._ports.workers.run(self._learner.train, height)
+        self.post(team, Trained(lanes), machine)
+
+    async def _step(self, team: Team, machine: AnyMachine, effect: Step) -> None:
+        if effect.parent != self._learner.head:
+            return  # the ledger has moved on meanwhile; so will this round
+        model = await self._ports.workers.run(self._learner.step, effect.total)
+        self._learner.remember(model)
+        self.post(team, Stepped(model.digest), machine)
+
+    def _count_blobs(self, size: int) -> None:
+        self.sent["Blob"] += size

@@ -1,0 +1,87 @@
+"""Which block an epoch follows from, and the view that it gives. Everybody computes the same from the same chain.
+
+Epoch 0 follows from the block after the one in which the subnet was opened. Epoch e follows from the block after the
+one in which a checkpoint of the second half of epoch e-1 was first anchored; where none was within `epoch_timeout_s`
+of epoch e-1's own block, from the first block behind that time. The block comes before the border: nobody waits.
+"""
+
+from __future__ import annotations
+
+from p2pnode.chain.roles import active, verify_binding
+from p2pnode.ports import Block, Chain, SubnetRecord
+from protocols.params import Params
+from protocols.rounds.epoch import EpochView, draw_epoch
+
+
+class Epochs:
+    """Views of epochs, computed on demand."""
+
+    def __init__(self, chain: Chain, subnet: SubnetRecord, params: Params) -> None:
+        self._chain, self._subnet, self._params = chain, subnet, params
+        self._beacons: dict[int, Block] = {}
+
+    async def view(self, epoch: int) -> EpochView | None:
+        """The epoch's view, or None while the chain has not settled it.
+
+        Raises:
+            LocalError: too few operators are registered for a committee or a cell.
+        """
+        beacon = await self._beacon(epoch)
+        if beacon is None:
+            return None
+        subnet = self._subnet
+        bound = [
+            record
+            for record in await self._chain.operators()
+            if active(record, beacon.number)
+            and verify_binding(record, self._chain.chain_id, subnet.operators, subnet.subnet_id)
+        ]
+        roster = [(record.peer, record.roles) for record in bound]
+        return draw_epoch(self._chain.chain_id, subnet.subnet_id, epoch, beacon.hash, self._params, roster)
+
+    async def _beacon(self, epoch: int) -> Block | None:
+        for earlier in range(max(self._beacons, default=-1) + 1, epoch):  # each follows from the one before
+            if await self._settle(earlier) is None:
+                return None
+        return await self._settle(epoch)
+
+    async def _settle(self, epoch: int) -> Block | None:
+        if epoch in self._beacons:
+            return self._beacons[epoch]
+        number = await self._beacon_number(epoch)
+        head = await self._chain.head()
+        if number is None or number + self._params.confirmations > head.number:
+            return None
+        self._beacons[epoch] = await self._chain.block(number)
+        return self._beacons[epoch]
+
+    async def _beacon_number(self, epoch: int) -> int | None:
+        if epoch == 0:
+            opened = (await self._chain.subnet()).opened_block
+            return opened + 1 if opened else None
+        length = self._params.rounds_per_epoch
+        first = (epoch - 1) * length + length // 2
+        anchors = await self._chain.anchors(first)
+        anchored = min((each.block_number for each in anchors if each.height < epoch * length), default=None)
+        timed_out = await self._timeout(epoch - 1, anchored)
+        candidates = [number for number in (anchored, timed_out) if number is not None]
+        return min(candidates) + 1 if candidates else None
+
+    async def _timeout(self, epoch: int, anchored: int | None) -> int | None:
+        """The last block within the epoch's time, if the chain has passed it (and no anchor stands before it)."""
+        head = await self._chain.head()
+        upper = head if anchored is None else await self._chain.block(anchored)
+        begin = self._beacons.get(epoch)
+        if begin is None or upper.timestamp < begin.timestamp + self._params.epoch_timeout_s:
+            return None
+        return await self._last_before(begin.number, upper.number, begin.timestamp + self._params.epoch_timeout_s)
+
+    async def _last_before(self, low: int, high: int, time: int) -> int:
+        """The last block in [low, high) with a timestamp before `time`, by bisection."""
+        while high - low > 1:
+            middle = (low + high) // 2
+            if (await self._chain.block(middle)).timestamp < time:
+                low = middle
+            else:
+                high = middle
+        return low

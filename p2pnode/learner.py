@@ -1,0 +1,103 @@
+"""What a node knows of the model: where it stands, one local update from there, the outer step, and its bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from p2pnode.data.schema import Examples
+from p2pnode.learning.model import Tensors, load_model, model_bytes, model_digest
+from p2pnode.learning.task import Task
+from protocols.effects import Head
+from protocols.encryption.lanes import pack_values, unpack_sums
+from protocols.encryption.scheme import Lanes
+from protocols.errors import LocalError
+from protocols.hashing import tagged
+from protocols.types import Digest, PeerKey
+from protocols.updates.clip import from_grid, to_grid
+from protocols.updates.totals import decode_total
+
+CANDIDATES_MAX: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Parameters and the outer step's state, with their digest."""
+
+    params: Tensors = field(repr=False)
+    state: Tensors = field(repr=False)
+    digest: Digest
+
+
+class Learner:
+    """One node's model. `train` and `step` are pure and run in workers; `adopt` moves the head."""
+
+    def __init__(self, task: Task, seed: int, peer: PeerKey, examples: Examples | None) -> None:
+        self.task, self._peer, self._examples = task, peer, examples
+        self.schema = task.update_schema
+        params = task.init(seed)
+        self.model = _model(params, task.initial_state(params))
+        self.head = Digest(bytes(32))
+        self._candidates: OrderedDict[Digest, Model] = OrderedDict()
+
+    def train(self, height: int) -> Lanes:
+        """This peer's update from the head, clipped, on the grid, as int64[lanes].
+
+        Its seed follows from the peer and the height, so that a run can be repeated.
+
+        Raises:
+            LocalError: this node has no data, or training diverged.
+        """
+        if self._examples is None:
+            raise LocalError("this node has no data to train on")
+        seed = int.from_bytes(tagged("train", self._peer, height)[:8], "big")
+        update = self.task.local_update(self.model.params, self._examples, seed)
+        return pack_values(to_grid(update, self.schema), self.schema)
+
+    def step(self, total: bytes) -> Model:
+        """The model that a round's total leads to from the head.
+
+        Raises:
+            MalformedError: not a total of this task's updates.
+        """
+        decoded = decode_total(total, self.schema.limbs)
+        sums = from_grid(unpack_sums(decoded.lanes, self.schema), self.schema)
+        return _model(*self.task.apply(self.model.params, self.model.state, sums, decoded.contributors))
+
+    def remember(self, model: Model) -> None:
+        """Keeps a computed model until a header is certified that names it."""
+        self._candidates[model.digest] = model
+        while len(self._candidates) > CANDIDATES_MAX:
+            self._candidates.popitem(last=False)
+
+    def adopt(self, head: Head, blob: bytes | None) -> bytes:
+        """Moves to a certified head; returns the model's canonical bytes, to be kept and served.
+
+        Args:
+            head: what to move to.
+            blob: the model's bytes if this node did not compute it itself.
+
+        Raises:
+            LocalError: the model is not at hand.
+            MalformedError: the bytes are no model of this task.
+        """
+        model = _model(*load_model(blob)) if blob is not None else self._candidates.get(head.params, self.model)
+        if model.digest != head.params:
+            raise LocalError(f"the model with digest {head.params.hex()[:8]} is not at hand")
+        if {name: tensor.shape for name, tensor in model.params.items()} != self._shapes():
+            raise LocalError("the model's tensors are not this task's")
+        self.model, self.head = model, head.header
+        self._candidates.clear()
+        return model_bytes(model.params, model.state)
+
+    def metrics(self, held_out: Examples) -> dict[str, float]:
+        """How good the head is on rows that nobody trained on."""
+        return self.task.metrics(self.model.params, held_out)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tensor.shape for name, tensor in self.model.params.items()}
+
+
+def _model(params: Tensors, state: Tensors) -> Model:
+    return Model(params, state, model_digest(params, state))
