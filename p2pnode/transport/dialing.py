@@ -116,7 +116,7 @@ class Dialer:
 
 
 def _root(error: BaseException) -> str:
-    """The innermost reason, in words."""
-    while error.__cause__ is not None:
+    """The innermost reason that py-libp2p gives, in words."""
+    while isinstance(error.__cause__, BaseLibp2pError):
         error = error.__cause__
     return str(error) or type(error).__name__

@@ -20,6 +20,7 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.host.basic_host import BasicHost
+from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.connection.swarm_connection import SwarmConn
@@ -53,6 +54,16 @@ class Upgrader(TransportUpgrader):
         return Yamux(conn, peer_id, self._limits, self._blame)
 
 
+class NoAutoConnector(AutoConnector):
+    """Upstream dials whoever it knows until the mean of its watermarks is reached, even if the low one is zero."""
+
+    async def run_background_task(self, nursery: trio.Nursery) -> None:
+        """No periodic dialling."""
+
+    async def maybe_connect(self) -> None:
+        """No dialling when a connection ends."""
+
+
 class Swarm(StockSwarm):
     """Accepts and dials; the connections it keeps are upstream's."""
 
@@ -65,6 +76,7 @@ class Swarm(StockSwarm):
             retry_config=RetryConfig(max_retries=0),
             connection_config=connection_config(limits),
         )
+        self.auto_connector = NoAutoConnector(self)
         self._handshakes: OrderedDict[object, trio.CancelScope] = OrderedDict()
         self._limits = limits
 
@@ -127,7 +139,7 @@ class Host(BasicHost):
 
 
 def connection_config(limits: Limits) -> ConnectionConfig:
-    """Upstream dials by itself below its low watermark (100): here nobody does but the node."""
+    """py-libp2p's, from ours."""
     return ConnectionConfig(
         max_connections=limits.connections,
         min_connections=0,

@@ -117,6 +117,7 @@ class Stream(IMuxedStream):
         if not self._dead:
             if not (self._ended and self._finished):
                 self.muxed_conn.enqueue(TYPE_WINDOW_UPDATE, FLAG_RST, self.stream_id)
+            self._received.clear()
             self.die()
 
     def set_deadline(self, ttl: int) -> None:
@@ -156,8 +157,8 @@ class Stream(IMuxedStream):
         self._forget_if_done()
 
     def die(self) -> None:
+        """Reset by the peer or with the connection; what has arrived before may still be read."""
         self._dead = True
-        self._received.clear()
         self._readers.unpark_all()
         self._writers.unpark_all()
         self.muxed_conn.forget(self.stream_id)
