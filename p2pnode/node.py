@@ -43,6 +43,7 @@ ASK_HEADS: Final = 3
 KEEP_ROUNDS: Final = 2
 """Rounds whose machines stay for late validators and republished certificates."""
 LINGER_MAX_S: Final = 60.0
+NOWHERE: Final = Address(bytes(20))
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class NodeConfig:
         roles: what it registers for.
         stake: in wei.
         name: for logs.
+        held_out: judge the model on the task's built-in held-out rows after each round.
         registry: the subnet registry's address, told to strangers who ask for `INFO`.
         bootstrap: multiaddrs to begin with.
-        held_out: rows on which this node judges the model after each round, if it has any.
         linger_s: seconds for which it still serves others after the last round.
         seed: of the model's initialisation; the subnet's, not the node's.
     """
@@ -63,9 +64,9 @@ class NodeConfig:
     roles: Role
     stake: int
     name: str = ""
-    registry: Address = Address(bytes(20))
+    held_out: bool = False
+    registry: Address = NOWHERE
     bootstrap: tuple[str, ...] = ()
-    held_out: Examples | None = None
     linger_s: float = 5.0
     seed: int = 0
 
@@ -92,6 +93,7 @@ class Node:
         self.me, self._sign = signer(identity.peer_seed)
         self._seed = identity.peer_seed
         self._has_data = examples is not None
+        self._held_out = task.dataset().held_out if config.held_out else None
         self.learner = Learner(task, config.seed, self.me, examples)
         self._views: dict[int, EpochView] = {}
         self._wanted_epochs: set[int] = set()
@@ -221,7 +223,7 @@ class Node:
         model = self.learner.adopt(head, effect.model)
         self._ports.disk.put(head.params, model)
         self._observe("bytes", {"sent": self._ports.transport.bytes_sent(), "by_kind": dict(self._driver.sent)})
-        if self._config.held_out is not None:
+        if self._held_out is not None:
             self._driver.guard("metrics", None, lambda: self._judge(head.next_height - 1))
 
     def ask_heads(self) -> None:
@@ -292,8 +294,8 @@ class Node:
                 continue  # the next one may answer
 
     async def _judge(self, height: int) -> None:
-        assert self._config.held_out is not None
-        metrics = await self._ports.workers.run(self.learner.metrics, self._config.held_out)
+        assert self._held_out is not None
+        metrics = await self._ports.workers.run(self.learner.metrics, self._held_out)
         self._observe("metrics", {"height": height, **metrics})
 
     async def _linger(self) -> None:
