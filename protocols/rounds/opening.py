@@ -108,6 +108,7 @@ class CellOpening(Machine[State]):
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset(
         {
+            Started,
             Ready,
             Certified,
             CellOpened,
