@@ -30,7 +30,12 @@ class Event:
     def line(self) -> str:
         """The event as one line of JSON, without the line's end."""
         head = {"at": round(self.at, 6), "node": self.node, "event": self.name}
-        return json.dumps({**head, **self.fields}, separators=(",", ":"))
+        return json.dumps({**head, **self.fields}, separators=(",", ":"), default=_words)
+
+
+def _words(value: object) -> str:
+    """Nodes observe exceptions as they are; what cannot be JSON becomes words."""
+    return f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
 
 
 Sink = Callable[[Event], None]

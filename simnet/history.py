@@ -13,11 +13,10 @@ from simnet.events import Event
 
 @dataclass
 class CellRecord:
-    """Who is in a certified cell of one round (peers in hex)."""
+    """Whose updates an opened cell of one round sums, and which members it left out (peers in hex)."""
 
     contributors: tuple[str, ...]
     dropped: tuple[str, ...]
-    opened: bool = False
 
 
 @dataclass
@@ -27,11 +26,12 @@ class RoundRecord:
     Attributes:
         seconds: how long it took each node until it had applied the round.
         phases: seconds that each node spent in each phase.
-        cells: by the cell's number.
+        cells: those that were opened, by the cell's number.
         abandoned: the reason, if it was.
     """
 
     height: int
+    epoch: int = -1
     seconds: list[float] = field(default_factory=list)
     phases: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     cells: dict[int, CellRecord] = field(default_factory=dict)
@@ -51,14 +51,14 @@ class History:
     rounds: dict[int, RoundRecord] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     data_peers: set[str] = field(default_factory=set)
-    cells: list[list[str]] = field(default_factory=list)
-    committee: list[str] = field(default_factory=list)
+    cells: dict[int, list[list[str]]] = field(default_factory=dict)
     phase: tuple[int, str] = (0, "join")
     anchored: set[int] = field(default_factory=set)
     finalised: set[int] = field(default_factory=set)
     attested: set[tuple[int, str]] = field(default_factory=set)
     verdicts: list[Mapping[str, Any]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    unexpected: Counter[str] = field(default_factory=Counter)
     faults: list[Event] = field(default_factory=list)
     finished: dict[str, str] = field(default_factory=dict)
     peak_rss: dict[str, int] = field(default_factory=dict)
@@ -85,14 +85,14 @@ class History:
 
     @property
     def dropped(self) -> set[tuple[int, str]]:
-        """(height, peer) of each member of a certified cell whose update was not summed."""
+        """(height, peer) of each member of an opened cell whose update was not summed."""
         cells = ((record.height, cell) for record in self.rounds.values() for cell in record.cells.values())
         return {(height, peer) for height, cell in cells for peer in cell.dropped}
 
     @property
     def sums_opened(self) -> int:
         """Cells opened, over all rounds."""
-        return sum(cell.opened for record in self.rounds.values() for cell in record.cells.values())
+        return sum(len(record.cells) for record in self.rounds.values())
 
     def bytes_sent(self) -> dict[str, int]:
         """Bytes that each node sent, over all its lives."""
@@ -109,7 +109,10 @@ class History:
         self.names[event.fields["peer"]] = event.node
 
     def _epoch(self, event: Event) -> None:
-        self.cells, self.committee = event.fields["cells"], event.fields["committee"]
+        self.cells[event.fields["epoch"]] = event.fields["cells"]
+
+    def _round_began(self, event: Event) -> None:
+        self.round(event.fields["height"]).epoch = event.fields["epoch"]
 
     def _phase(self, event: Event) -> None:
         height, phase = event.fields["height"], event.fields["phase"]
@@ -117,16 +120,12 @@ class History:
         if height >= self.phase[0]:
             self.phase = height, phase
 
-    def _certified(self, event: Event) -> None:
-        record = self.round(event.fields["height"])
-        for cell in event.fields["cells"]:
-            found = CellRecord(tuple(cell["contributors"]), tuple(cell["dropped"]))
-            record.cells.setdefault(cell["cell"], found)
-
     def _opened(self, event: Event) -> None:
-        cell = self.round(event.fields["height"]).cells.get(event.fields["cell"])
-        if cell:
-            cell.opened = True
+        record, number = self.round(event.fields["height"]), event.fields["cell"]
+        contributors = event.fields["contributors"]
+        members = self.cells[record.epoch][number] if record.epoch in self.cells else contributors
+        dropped = tuple(peer for peer in members if peer not in contributors)
+        record.cells[number] = CellRecord(tuple(contributors), dropped)
 
     def _applied(self, event: Event) -> None:
         record = self.round(event.fields["height"])
@@ -139,6 +138,11 @@ class History:
     def _metrics(self, event: Event) -> None:
         values = {name: value for name, value in event.fields.items() if name != "height"}
         self.round(event.fields["height"]).metrics.update(values)
+
+    def _checkpoint(self, event: Event) -> None:
+        self.anchored.add(event.fields["height"])
+        if event.fields["final"]:
+            self.finalised.add(event.fields["height"])
 
     def _account(self, event: Event) -> None:
         self._bytes.setdefault(event.node, _Bytes()).update(event.fields["sent"], event.fields.get("by_kind", {}))
@@ -176,18 +180,18 @@ _HANDLERS: Final[Mapping[str, Callable[[History, Event], None]]] = {
     "joined": History._joined,
     "epoch": History._epoch,
     "phase": History._phase,
-    "certified": History._certified,
+    "round": History._round_began,
     "opened": History._opened,
     "applied": History._applied,
     "abandoned": History._abandoned,
     "metrics": History._metrics,
     "bytes": History._account,
     "resources": History._resources,
-    "anchored": lambda history, event: history.anchored.add(event.fields["height"]),
-    "finalised": lambda history, event: history.finalised.add(event.fields["height"]),
+    "checkpoint": History._checkpoint,
     "attested": lambda history, event: history.attested.add((event.fields["height"], event.node)),
     "verdict": lambda history, event: history.verdicts.append(event.fields),
     "refused": lambda history, event: history.refused.update([event.fields["kind"]]),
+    "unexpected": lambda history, event: history.unexpected.update([event.fields["error"]]),
     "fault": lambda history, event: history.faults.append(event),
     "finished": lambda history, event: history.finished.update({event.node: event.fields["params_digest"]}),
 }

@@ -10,9 +10,9 @@ from typing import Final
 
 import trio
 import trio.testing
-from p2pnode.node import Node, NodeConfig
 
 from p2pnode.learning.task import Task, load_task
+from p2pnode.node import Node, NodeConfig
 from p2pnode.ports import Ports
 from protocols.errors import LocalError
 from protocols.types import Address, Digest
@@ -24,6 +24,7 @@ from simnet.network import Link, VirtualNetwork
 from simnet.roster import Member, deal_data, identity, roster
 from simnet.scenario import Fault, Scenario
 from simnet.scheduling import seeded_scheduling
+from simnet.watch import AnchorWatch
 
 SLACK_S: Final = 600
 """Virtual seconds beyond twice the rounds' deadlines, after which a world counts as stuck."""
@@ -57,6 +58,7 @@ class World:
         self._params = scenario.protocol()
         spec = self.task.spec.encode()
         self.ledger = Ledger(scenario.seed, self._founder, self._params.encode(), spec)
+        self._chain = VirtualChain(self.ledger, self._founder)
         self.outcome = Outcome()
         self._data = deal_data(scenario, self.task)
         self._lives: dict[str, trio.CancelScope] = {}
@@ -71,13 +73,16 @@ class World:
         """
         rounds_s = self.scenario.rounds * (self._params.submit_s + self._params.agree_s + self._params.open_s)
         limit_s = 2 * rounds_s + SLACK_S
+        watch = AnchorWatch(self._chain, self._tell)
         with trio.move_on_after(limit_s) as scope:
             async with trio.open_nursery() as background:
                 background.start_soon(self.network.run)
+                background.start_soon(watch.run)
                 async with trio.open_nursery() as self._nodes:
                     for name in self.members:
                         self._nodes.start_soon(self._live, name)
                     await self._open()
+                await watch.look()
                 background.cancel_scope.cancel()
         if scope.cancelled_caught:
             waiting = sorted(set(self.members) - set(self.outcome.digests))
@@ -87,7 +92,7 @@ class World:
     async def _open(self) -> None:
         while len(self.ledger.operators) < len(self.members):
             await trio.sleep(1)
-        await VirtualChain(self.ledger, self._founder).open()
+        await self._chain.open()
 
     async def _live(self, name: str) -> None:
         with trio.CancelScope() as self._lives[name]:
@@ -108,18 +113,21 @@ class World:
             workers=InlineWorkers(),
             folder=Path(member.name),
         )
-        config = NodeConfig(member.roles, member.stake, member.name, member.held_out)
+        config = NodeConfig(member.roles, member.stake, member.name, held_out=member.held_out)
         data = None if member.share is None else self._data[member.share]
 
         def observe(name: str, fields: Mapping[str, object]) -> None:
-            event = Event(trio.current_time(), member.name, name, fields)
-            self._sink(event)
-            self._director.hear(event)
+            self._tell(member.name, name, fields)
 
         return Node(config, ports, keys, self.task, data, observe)
 
+    def _tell(self, node: str, name: str, fields: Mapping[str, object]) -> None:
+        event = Event(trio.current_time(), node, name, fields)
+        self._sink(event)
+        self._director.hear(event)
+
     def _strike(self, fault: Fault, names: tuple[str, ...]) -> None:
-        self._sink(Event(trio.current_time(), "simnet", "fault", {"kind": fault.kind, "peers": names}))
+        self._tell("simnet", "fault", {"kind": fault.kind, "peers": names})
         keys = [self.identities[name].peer for name in names]
         match fault.kind:
             case "vanish" | "restart":
@@ -149,7 +157,7 @@ class World:
                     self.gates[name].mute = False
             case _:
                 self.network.heal()
-        self._sink(Event(trio.current_time(), "simnet", "mended", {"kind": fault.kind, "peers": names}))
+        self._tell("simnet", "mended", {"kind": fault.kind, "peers": names})
 
 
 def run_virtual(scenario: Scenario, sink: Sink, task: Task | None = None) -> Outcome:
