@@ -19,6 +19,8 @@ from contracts.devchain_ledger import GAS_LIMIT, TIP_WEI, Call, Ledger, RefusedE
 
 Json: TypeAlias = Any  # JSON is untyped until a parser below has looked at it
 MAX_LOG_BLOCKS: Final = 10_000
+MAX_BRACKETS: Final = 2048
+"""Bounds the nesting: py-evm lifts Python's recursion limit so far that deep JSON would overflow the C stack."""
 
 PARSE_ERROR, INVALID_REQUEST, UNKNOWN_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 REFUSED, REVERTED = -32000, 3
@@ -64,6 +66,8 @@ class JsonRpc:
 
     def answer_bytes(self, body: bytes) -> bytes:
         """The encoded response to an encoded request or batch."""
+        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+            return json.dumps(_error(None, INVALID_REQUEST, "too many objects in one request")).encode()
         try:
             request = json.loads(body)
         except ValueError as error:

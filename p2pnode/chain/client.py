@@ -24,13 +24,13 @@ from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
 from p2pnode.chain.sender import POLL_S, RefusedError, Sender
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Block, Chain, OperatorRecord, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
 
 FAUCET_TIMEOUT_S: Final = 30.0
 
 
-class EvmChain:
+class EvmChain(Chain):
     """One operator's view of its subnet, and its transactions; implements `p2pnode.ports.Chain`.
 
     Several may share a reader; two for the same key in one process would only waste nonces.

@@ -44,8 +44,3 @@ def account_of(key: Secret) -> LocalAccount:
     """The account of a 32-byte secp256k1 key; raises `ValueError` if it is none."""
     account: LocalAccount = Account.from_key(key.reveal())
     return account
-
-
-def operator_address(key: Secret) -> Address:
-    """The operator's account, derived from its key."""
-    return Address(bytes.fromhex(account_of(key).address[2:]))

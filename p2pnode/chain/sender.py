@@ -9,8 +9,9 @@ from typing import Any, Final
 import trio
 
 from contracts.bindings import Event, Transaction, event, revert
+from p2pnode.chain.keystore import operator_address
 from p2pnode.chain.provider import ChainUnreachableError, HttpxProvider, RpcError, blob, quantity
-from p2pnode.chain.roles import account_of, operator_address
+from p2pnode.chain.roles import account_of
 from p2pnode.errors import ChainError
 from protocols.types import Secret
 

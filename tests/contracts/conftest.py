@@ -1,0 +1,144 @@
+"""A world of contracts on a ledger in this process: no server, no clock, a block whenever the test wants one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+import rlp
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+
+from contracts.bindings import (
+    CheckpointAnchor,
+    Event,
+    OperatorRegistry,
+    SubnetRegistry,
+    Transaction,
+    View,
+    event,
+    revert,
+)
+from contracts.devchain_ledger import GAS_LIMIT, Call, Genesis, Ledger, RevertedError
+
+T = TypeVar("T")
+
+MIN_STAKE = 10**18
+EXIT_DELAY = 5
+DATA, COMPUTE, VALIDATOR = 1, 2, 4
+
+
+class Refusal(Exception):
+    """A contract refused; `name` is the custom error's."""
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(f"{name}: {words}")
+
+
+@dataclass
+class World:
+    """One subnet (id 1, open) with its three contracts, and as many funded accounts as asked for."""
+
+    ledger: Ledger = field(default_factory=lambda: Ledger(Genesis(4711, 1_700_000_000, b"\x01" * 32)))
+    drawn: int = 0
+
+    def __post_init__(self) -> None:
+        self.founder = self.account()
+        self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment()))
+        where = self.subnets.address
+        self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, MIN_STAKE, EXIT_DELAY)))
+        self.anchor = CheckpointAnchor(self.deploy(CheckpointAnchor.deployment(where, self.operators.address)))
+        self.send(self.founder, self.subnets.found(b"params", b"task", self.operators.address, self.anchor.address))
+        self.send(self.founder, self.subnets.open(1))
+
+    def account(self) -> LocalAccount:
+        self.drawn += 1
+        account: LocalAccount = Account.from_key(self.drawn.to_bytes(32, "big"))
+        self.ledger.submit(self.ledger.drip(address(account), 10**24))
+        self.mine()
+        return account
+
+    def mine(self, blocks: int = 1) -> None:
+        for _ in range(blocks):
+            self.ledger.seal(self.ledger.head.timestamp + 1)
+
+    def ask(self, view: View[T]) -> T:
+        return view.decode(self.ledger.call(Call(view.to, view.data)))
+
+    def send(self, account: LocalAccount, transaction: Transaction) -> tuple[Event, ...]:
+        """The events of a transaction in a block of its own; raises `Refusal`."""
+        return self.send_together([(account, transaction)])[0]
+
+    def send_together(self, several: list[tuple[LocalAccount, Transaction]]) -> list[tuple[Event, ...]]:
+        """The events of transactions in one block; raises `Refusal` for one that would fail by itself."""
+        for account, transaction in several:
+            self.refusal_of(account, transaction)
+        hashes = [self.ledger.submit(self.sign(account, transaction)) for account, transaction in several]
+        self.mine()
+        return [self.events(transaction_hash) for transaction_hash in hashes]
+
+    def refusal_of(self, account: LocalAccount, transaction: Transaction) -> None:
+        call = Call(transaction.to, transaction.data, transaction.value, address(account))
+        try:
+            self.ledger.call(call)
+        except RevertedError as error:
+            found = revert(error.data)
+            raise Refusal(found.name, found.words) from error
+
+    def sign(self, account: LocalAccount, transaction: Transaction) -> bytes:
+        signed = account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self.ledger.chain_id,
+                "nonce": self.ledger.nonce(address(account), pending=True),
+                "to": transaction.to,
+                "data": transaction.data,
+                "value": transaction.value,
+                "gas": GAS_LIMIT // 8,
+                "maxFeePerGas": 10**10,
+                "maxPriorityFeePerGas": 1,
+            }
+        )
+        return bytes(signed.raw_transaction)
+
+    def events(self, transaction_hash: bytes) -> tuple[Event, ...]:
+        mined = self.ledger.find(transaction_hash)
+        assert mined is not None
+        receipt = self.ledger.receipts(mined.block)[mined.index]
+        assert receipt.state_root == b"\x01", "the transaction failed in its block"
+        found = [event([topic.to_bytes(32, "big") for topic in log.topics], log.data) for log in receipt.logs]
+        return tuple(one for one in found if one is not None)
+
+    def register(self, roles: int, stake: int = MIN_STAKE, subnet_id: int = 1) -> LocalAccount:
+        """A new operator."""
+        account = self.account()
+        self.send(
+            account, self.operators.register(subnet_id, address(account).ljust(32, b"p"), bytes(64), roles, stake)
+        )
+        return account
+
+    def propose(self, proposer: LocalAccount, height: int, header: bytes, parent: bytes = bytes(32)) -> None:
+        self.send(proposer, self.anchor.propose(1, height, header, parent, b"d" * 32))
+
+    def final(self) -> bytes:
+        return self.ask(self.anchor.final_header(1))
+
+    def deploy(self, transaction: Transaction) -> bytes:
+        raw = self.sign(self.founder, transaction)
+        nonce = self.ledger.nonce(address(self.founder))
+        self.ledger.submit(raw)
+        self.mine()
+        created: bytes = keccak(rlp.encode([address(self.founder), nonce]))[12:]
+        assert self.ledger.code(created)
+        return created
+
+
+def address(account: LocalAccount) -> bytes:
+    return bytes.fromhex(account.address[2:])
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
