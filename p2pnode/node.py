@@ -20,7 +20,7 @@ from p2pnode.identity import Identity
 from p2pnode.inbound import Inbound
 from p2pnode.learner import Learner
 from p2pnode.learning.task import Task
-from p2pnode.ports import Ports, SubnetRecord
+from p2pnode.ports import Chain, Ports, SubnetRecord
 from p2pnode.services import HEAD, INFO, RESPONSE_MAX_BYTES, HeadResponse, Info
 from p2pnode.share_keys import ShareKeys
 from p2pnode.team import MachineFactory, RoundContext, default_machines
@@ -33,7 +33,7 @@ from protocols.hashing import tagged
 from protocols.params import Params, decode_params, require_startable
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.release import ReleaseRule
-from protocols.types import Address, PeerKey, Role
+from protocols.types import Address, PeerKey, Role, Secret
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import open_envelope, signer
 from protocols.wire.messages import HeaderCertificate
@@ -74,6 +74,12 @@ class NodeConfig:
 def protocol_prefix(chain_id: int, subnet: SubnetRecord) -> str:
     """Part of every protocol id and topic: peers of other chains, subnets, parameters or tasks never meet."""
     return tagged("protocol", chain_id, subnet.subnet_id, subnet.params, subnet.task).hex()[:16]
+
+
+def sign_binding(seed: Secret, chain: Chain, subnet: SubnetRecord, peer: PeerKey) -> bytes:
+    """The peer key's signature that it belongs to the chain's operator in this subnet, 64 bytes."""
+    message = binding_message(chain.chain_id, subnet.operators, subnet.subnet_id, chain.operator, peer)
+    return Ed25519PrivateKey.from_private_bytes(seed.reveal()).sign(message)
 
 
 class Node:
@@ -168,8 +174,7 @@ class Node:
                         "use that node's keys, or leave the subnet first"
                     )
                 return
-        message = binding_message(chain.chain_id, subnet.operators, subnet.subnet_id, chain.operator, self.me)
-        proof = Ed25519PrivateKey.from_private_bytes(self._seed.reveal()).sign(message)
+        proof = sign_binding(self._seed, chain, subnet, self.me)
         await chain.register(self.me, proof, self._config.roles, self._config.stake)
 
     async def _connect(self) -> None:

@@ -54,6 +54,9 @@ class NodeSettings(BaseSettings):
         description="What this node does: data (trains on own data), compute (committee), validator (checks sums).",
     )
     stake_wei: int = Field(10**18, ge=0, description="Stake to register with, in wei; 10^18 wei are one ether.")
+    task: str | None = Field(
+        None, description="Your copy of the subnet's task, a dotted name or a .py file, where it is not one of ours."
+    )
     data: Path | None = Field(None, description="The private data: a CSV, Parquet or NPZ file that fits the task.")
     listen: str = Field(
         "/ip4/127.0.0.1/tcp/0",

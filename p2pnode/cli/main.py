@@ -97,6 +97,15 @@ def operator_register(settings: NodeSettings) -> None:
     node.register(settings, unlocked(settings))
 
 
+@operator.command("leave")
+@with_settings()
+def operator_leave(settings: NodeSettings) -> None:
+    """Leave the subnet from the next epoch on; the stake can be withdrawn after the exit delay."""
+    from p2pnode.cli import run as node
+
+    node.leave(settings, unlocked(settings))
+
+
 @operator.command("status")
 @with_settings()
 def operator_status(settings: NodeSettings) -> None:

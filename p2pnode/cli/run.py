@@ -10,7 +10,7 @@ def run(settings: NodeSettings, identity: Identity) -> None:
     """Runs the node until Ctrl-C."""
     import trio
 
-    from p2pnode.node import run_node
+    from p2pnode.program import run_node
 
     trio.run(run_node, settings, identity)
 
@@ -19,7 +19,7 @@ def register(settings: NodeSettings, identity: Identity) -> None:
     """Registers the operator on the chain, with its stake and its peer."""
     import trio
 
-    from p2pnode.node import register_operator
+    from p2pnode.program import register_operator
 
     trio.run(register_operator, settings, identity)
 
@@ -27,7 +27,18 @@ def register(settings: NodeSettings, identity: Identity) -> None:
 def show_operator(settings: NodeSettings, identity: Identity) -> None:
     """Prints what the chain knows of the operator."""
     import trio
+    import typer
 
-    from p2pnode.node import show_operator
+    from p2pnode.cli.status import table
+    from p2pnode.program import show_operator
 
-    trio.run(show_operator, settings, identity)
+    typer.echo(table(trio.run(show_operator, settings, identity)))
+
+
+def leave(settings: NodeSettings, identity: Identity) -> None:
+    """Takes the operator out of the subnet."""
+    import trio
+
+    from p2pnode.program import leave_subnet
+
+    trio.run(leave_subnet, settings, identity)

@@ -87,10 +87,10 @@ class Libp2pTransport:
         self._handle(self._full_id(protocol), serve)
 
     async def subscribe(self, topic: str, validator: GossipValidator) -> None:
-        await self.gossip.subscribe(topic, validator)
+        await self.gossip.subscribe(self._full_id(topic), validator)
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        await self.gossip.publish(topic, payload)
+        await self.gossip.publish(self._full_id(topic), payload)
 
     async def receive(self) -> Incoming:
         return await self._inbox.get()

@@ -241,7 +241,8 @@ class CellOpening(Machine[State]):
         key_digest = tagged("summed-key", opened.key)
         contributors = len(self._set.contributions)
         result = CellResult(self._cell, contributors, update_root(self._total.roots), key_digest)
-        observe = Observe("opened", {"height": self._height, "cell": self._cell, "contributors": contributors})
+        names = [each.contributor.hex() for each in self._set.contributions]
+        observe = Observe("opened", {"height": self._height, "cell": self._cell, "contributors": names})
         keep = Store(((key_digest, opened.key),))
         return [*blames, keep, observe, self._phase("open", now), self._done(CellOpened(result, opened.lanes))]
 

@@ -1,0 +1,230 @@
+"""A node as a process of its own: from settings and keys to real ports, and the commands around it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import trio
+
+from p2pnode.chain.client import EvmChain, connect, request_faucet
+from p2pnode.data.schema import Examples
+from p2pnode.data.sources import load_examples
+from p2pnode.disk import FolderDisk
+from p2pnode.errors import ChainError, SettingsError
+from p2pnode.identity import Identity
+from p2pnode.learning.device import describe_device
+from p2pnode.learning.spec import decode_spec
+from p2pnode.learning.task import Task, load_spec
+from p2pnode.node import Node, NodeConfig, protocol_prefix, sign_binding
+from p2pnode.ports import Ports
+from p2pnode.services import INFO, Info
+from p2pnode.settings import NodeSettings
+from p2pnode.telemetry import Telemetry
+from p2pnode.transport.host import Libp2pTransport, open_transport
+from p2pnode.transport.limits import Limits
+from p2pnode.workers import ThreadWorkers
+from protocols.errors import TwoPMError
+from protocols.params import decode_params, require_startable
+from protocols.types import Address, PeerKey, Role
+from protocols.wire.codec import decode
+
+GAS_RESERVE_WEI: Final = 10**17
+"""What an operator should hold beside its stake: enough for thousands of attestations on a test chain."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RealClock:
+    """The `Clock` port on the system's clock."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        return time.time()
+
+    async def sleep_until(self, when: float) -> None:
+        """Returns at `when`, or at once if that is past."""
+        await trio.sleep(max(0.0, when - time.time()))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A subnet, as the bootstrap peer or the settings name it."""
+
+    registry: Address
+    subnet: int
+    chain_id: int | None
+
+
+async def run_node(settings: NodeSettings, identity: Identity) -> None:
+    """Joins the subnet, takes part until its run is over or Ctrl-C, and says what came of it.
+
+    Raises:
+        TwoPMError: a setting, the chain, the bootstrap peers, the data or the disk are not as they must be.
+    """
+    settings.need("chain")
+    telemetry = Telemetry()
+    with (
+        FolderDisk(settings.folder, settings.blob_budget_bytes) as disk,
+        telemetry.served(settings.metrics_port, settings.folder) as url,
+    ):
+
+        def report(kind: str, culprit: PeerKey | None) -> None:
+            telemetry.refused(kind, culprit, "by the transport")
+
+        def observe(name: str, fields: Mapping[str, object]) -> None:
+            telemetry.peers(len(transport.connected()))
+            telemetry.observe(name, fields)
+
+        async with open_transport(identity.peer_seed, settings.listen, None, Limits(), report) as transport:
+            place = await _find(settings, transport)
+            async with _chain(settings, identity, place) as chain:
+                task, examples = await _prepare(settings, chain)
+                subnet = await chain.subnet()
+                transport.use_prefix(protocol_prefix(chain.chain_id, subnet))
+                telemetry.told(
+                    peer=identity.peer.hex(), address=transport.addresses[0], metrics=url, task=task.spec.name
+                )
+                _log.info("starting", address=transport.addresses[0], metrics=url, device=describe_device())
+                config = NodeConfig(
+                    settings.role,
+                    settings.stake_wei,
+                    registry=place.registry,
+                    bootstrap=settings.bootstrap,
+                    held_out=examples is not None,
+                )
+                workers = ThreadWorkers(settings.worker_threads)
+                ports = Ports(
+                    RealClock(), lambda: secrets.token_bytes(32), transport, chain, disk, workers, settings.folder
+                )
+                digest = await Node(config, ports, identity, task, examples, observe).run()
+                _log.info("run complete", params_digest=digest)
+
+
+async def register_operator(settings: NodeSettings, identity: Identity) -> None:
+    """Registers the operator with its stake, roles and peer, and says so.
+
+    Raises:
+        TwoPMError: as `run_node`; also an operator that is registered already.
+    """
+    async with _at_subnet(settings, identity) as chain:
+        subnet = await chain.subnet()
+        proof = sign_binding(identity.peer_seed, chain, subnet, identity.peer)
+        await chain.register(identity.peer, proof, settings.role, settings.stake_wei)
+        _log.info(
+            "registered", operator=f"0x{identity.operator.hex()}", roles=str(settings.role), stake=settings.stake_wei
+        )
+
+
+async def leave_subnet(settings: NodeSettings, identity: Identity) -> None:
+    """Takes the operator out of the subnet from the next epoch on; its stake follows after the exit delay.
+
+    Raises:
+        TwoPMError: as `run_node`; also an operator that is not registered.
+    """
+    async with _at_subnet(settings, identity) as chain:
+        await chain.leave()
+        _log.info("left", operator=f"0x{identity.operator.hex()}")
+
+
+async def show_operator(settings: NodeSettings, identity: Identity) -> dict[str, object]:
+    """What the chain knows of the operator, for people.
+
+    Raises:
+        TwoPMError: as `run_node`.
+    """
+    async with _at_subnet(settings, identity) as chain:
+        found = [record for record in await chain.operators() if record.address == chain.operator]
+        facts: dict[str, object] = {"operator": f"0x{chain.operator.hex()}", "balance_wei": await chain.balance()}
+        if not found:
+            return {**facts, "registered": "no"}
+        record = found[-1]
+        standing = "left" if record.left_block else "yes"
+        return {
+            **facts,
+            "registered": standing,
+            "stake_wei": record.stake,
+            "roles": ", ".join(role.name.lower() for role in Role if role & record.roles and role.name),
+            "peer": record.peer.hex(),
+            "since_block": record.joined_block,
+        }
+
+
+@asynccontextmanager
+async def _at_subnet(settings: NodeSettings, identity: Identity) -> AsyncIterator[EvmChain]:
+    """The chain, wherever the bootstrap peer or the settings say that the subnet is."""
+    settings.need("chain")
+
+    def report(kind: str, culprit: PeerKey | None) -> None:
+        _log.warning("refused", kind=kind, culprit=culprit)
+
+    if settings.registry_address is not None and settings.subnet is not None:
+        place = Place(settings.registry_address, settings.subnet, None)
+    else:
+        listen = "/ip4/127.0.0.1/tcp/0"
+        async with open_transport(identity.peer_seed, listen, None, Limits(), report) as transport:
+            place = await _find(settings, transport)
+    async with _chain(settings, identity, place) as chain:
+        yield chain
+
+
+async def _find(settings: NodeSettings, transport: Libp2pTransport) -> Place:
+    """Which subnet: the settings' word, else that of the first bootstrap peer that answers (verified on the chain)."""
+    if settings.registry_address is not None and settings.subnet is not None:
+        return Place(settings.registry_address, settings.subnet, None)
+    reasons = []
+    for address in settings.need("bootstrap"):
+        try:
+            peer = await transport.dial(address)
+            answer = await transport.request(peer, INFO, b"", max_bytes=1024)
+            info = decode(answer, Info, 1024)
+        except TwoPMError as error:
+            reasons.append(str(error))
+            continue
+        _log.info("subnet", registry=f"0x{info.registry.hex()}", subnet=info.subnet, chain_id=info.chain_id)
+        return Place(info.registry, info.subnet, info.chain_id)
+    raise SettingsError("no bootstrap peer says which subnet it serves: " + "; ".join(reasons))
+
+
+@asynccontextmanager
+async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> AsyncIterator[EvmChain]:
+    url = settings.need("chain")
+    chain = await connect(url, place.registry, place.subnet, identity.operator_key, chain_id=place.chain_id)
+    try:
+        await _fund(url, chain, settings.stake_wei)
+        yield chain
+    finally:
+        with trio.CancelScope(shield=True):
+            await chain.aclose()
+
+
+async def _fund(url: str, chain: EvmChain, stake: int) -> None:
+    """Asks a dev chain's faucet where the operator could not pay its stake; on any other chain says what is missing."""
+    registered = any(record.address == chain.operator for record in await chain.operators())
+    balance = await chain.balance()
+    wanted = GAS_RESERVE_WEI + (0 if registered else stake)
+    if balance >= wanted:
+        return
+    try:
+        await request_faucet(url, chain.operator, wanted - balance)
+    except ChainError as error:
+        raise ChainError(
+            f"operator 0x{chain.operator.hex()} holds {balance} wei and needs {wanted} (stake and gas); "
+            f"send it the rest. ({error})"
+        ) from error
+
+
+async def _prepare(settings: NodeSettings, chain: EvmChain) -> tuple[Task, Examples | None]:
+    """The subnet's task, and this node's data for it."""
+    subnet = await chain.subnet()
+    require_startable(decode_params(subnet.params))
+    spec = decode_spec(subnet.task)
+    task = await trio.to_thread.run_sync(load_spec, spec, settings.task)
+    if not settings.role & Role.DATA:
+        return task, None
+    return task, await trio.to_thread.run_sync(load_examples, settings.need("data"), task.schema)
