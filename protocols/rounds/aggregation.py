@@ -139,7 +139,7 @@ class Aggregation(Machine[State]):
             return [*effects, *self._try_add()]
         if len(self._verified) == len(self._view.cells[self._cell]):
             return [*effects, *self.report(event, now)]
-        return [*effects, SetTimer("report", now + REPORT_S)] if len(self._verified) > 1 else effects
+        return [*effects, SetTimer("report", now + REPORT_S)]
 
     def report(self, _: Event, __: float) -> Effects:
         """Tells the committee which contributions are available; nothing if it knows already."""
