@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any, Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from p2pnode.files import explained, write_durably
 from protocols.errors import LocalError
@@ -21,6 +23,9 @@ from protocols.types import PeerKey, short
 CULPRITS_MAX: Final = 256
 """Culprits with a series of their own; keys are free to make, so strangers could else fill our memory with series."""
 ADDRESS_FILE: Final = "telemetry.url"
+
+_QUIET: Final = {"phase", "bytes", "stale"}
+_WARNINGS: Final = {"abandoned", "diverged", "spoiled", "unreachable", "chain-failed", "epoch-failed"}
 
 _log = structlog.get_logger(__name__)
 
@@ -34,13 +39,13 @@ class Telemetry:
         self._height = Gauge("height", "Number of the present round", **new)
         self._rounds = Counter("rounds", "Rounds by how they ended", ["outcome"], **new)
         self._phases = Histogram("phase_seconds", "Time spent in each phase of a round", ["phase"], **new)
-        self._sent = Counter("sent_bytes", "Payload bytes sent", ["kind"], **new)
         self._peers = Gauge("peers", "Peers connected", **new)
         self._refused = Counter("refused", "What was refused of what came from outside", ["kind", "culprit"], **new)
         self._unexpected = Counter("unexpected_exceptions", "Exceptions that nobody foresaw", ["task"], **new)
         self._culprits: set[str] = set()
         self._lock = threading.Lock()
-        self._phase_since: float | None = None
+        self._sizes: dict[str, int] = {}
+        self.registry.register(_SentBytes(self))
         self._status: dict[str, object] = {"height": None, "phase": None, "peers": 0, "refused": 0, "unexpected": 0}
 
     def told(self, **facts: object) -> None:
@@ -53,24 +58,33 @@ class Telemetry:
         with self._lock:
             return dict(self._status)
 
-    def phase(self, height: int, name: str, now: float) -> None:
-        """A round entered a phase, at `now` in seconds; the phase before it ends."""
-        with self._lock:
-            before = self._status["phase"]
-            if before is not None and self._phase_since is not None:
-                self._phases.labels(before).observe(max(0.0, now - self._phase_since))
-            self._phase_since = now
-            self._status.update(height=height, phase=name)
-        self._height.set(height)
+    def observe(self, name: str, fields: Mapping[str, object]) -> None:
+        """The node's observer: counts what it knows by name, and logs everything."""
+        match name, fields:
+            case "refused", {"kind": str(kind), "culprit": str(culprit), "reason": reason}:
+                return self.refused(kind, PeerKey(bytes.fromhex(culprit)), str(reason))
+            case "unexpected", {"task": str(task), "error": BaseException() as error}:
+                return self.unexpected(task, error)
+            case "round", {"height": int(height)}:
+                self._height.set(height)
+                self.told(height=height)
+            case "phase", {"phase": str(phase), "seconds": int() | float() as seconds}:
+                self._phases.labels(phase).observe(seconds)
+                self.told(phase=phase)
+            case (("applied" | "abandoned"), _):
+                self._rounds.labels(name).inc()
+                self.told(last_round=name)
+            case "bytes", {"by_kind": Mapping() as sizes}:
+                self._sizes = dict(sizes)
+            case "metrics", _:
+                self.told(**fields)
+        level = "debug" if name in _QUIET else "warning" if name in _WARNINGS else "info"
+        getattr(_log, level)(name, **fields)
+        return None
 
-    def round_ended(self, outcome: str) -> None:
-        """A round ended: "completed", or the reason why it was abandoned, in a word."""
-        self._rounds.labels(outcome).inc()
-        self.told(last_round=outcome)
-
-    def sent(self, kind: str, size: int) -> None:
-        """`size` payload bytes of a kind of message were sent."""
-        self._sent.labels(kind).inc(size)
+    def sent_bytes(self) -> dict[str, int]:
+        """Message bytes sent so far, by kind."""
+        return self._sizes
 
     def peers(self, count: int) -> None:
         """So many peers are connected."""
@@ -134,6 +148,19 @@ class Telemetry:
                 return "others"
             self._culprits.add(name)
         return name
+
+
+class _SentBytes(Collector):
+    """The node counts bytes by kind itself; here its newest counts become a metric."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily("twopm_sent_bytes", "Message bytes sent, by kind", labels=["kind"])
+        for kind, size in self._telemetry.sent_bytes().items():
+            family.add_metric([kind], size)
+        yield family
 
 
 class _Handler(BaseHTTPRequestHandler):

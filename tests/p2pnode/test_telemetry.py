@@ -14,6 +14,19 @@ from protocols.types import PeerKey
 PEER = PeerKey(bytes.fromhex("ab" * 32))
 
 
+EVENTS = [
+    ("round", {"height": 4, "epoch": 0}),
+    ("phase", {"height": 4, "phase": "train", "seconds": 2.5}),
+    ("bytes", {"sent": 1100, "by_kind": {"Blob": 1000}}),
+    ("applied", {"height": 4}),
+    ("abandoned", {"height": 5, "reason": "late"}),
+    ("metrics", {"accuracy": 0.9}),
+    ("joined", {"peer": "00"}),
+    ("refused", {"kind": "message", "culprit": PEER.hex(), "reason": "junk"}),
+    ("unexpected", {"task": "transport", "error": ValueError("x")}),
+]
+
+
 def fetched(url):
     with urllib.request.urlopen(url, timeout=10) as response:
         return response.read().decode()
@@ -21,15 +34,15 @@ def fetched(url):
 
 def test_metrics_and_status_are_served_on_loopback(tmp_path):
     telemetry = Telemetry()
-    telemetry.phase(4, "submit", 100.0)
-    telemetry.phase(4, "agree", 102.5)
-    telemetry.round_ended("completed")
-    telemetry.sent("ciphertext", 1000)
     telemetry.peers(7)
     telemetry.told(task="digits")
-    with capture_logs():
-        telemetry.refused("gossip", PEER, "junk")
-        telemetry.unexpected("transport", ValueError("x"))
+    with capture_logs() as logs:
+        for name, fields in EVENTS:
+            telemetry.observe(name, fields)
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        *[("round", "info"), ("phase", "debug"), ("bytes", "debug"), ("applied", "info"), ("abandoned", "warning")],
+        *[("metrics", "info"), ("joined", "info"), ("refused", "warning"), ("unexpected", "error")],
+    ]
     with telemetry.served(0, tmp_path) as url:
         assert (tmp_path / ADDRESS_FILE).read_text() == url
         lines = fetched(f"{url}/metrics").splitlines()
@@ -38,20 +51,22 @@ def test_metrics_and_status_are_served_on_loopback(tmp_path):
             fetched(f"{url}/")
     assert {
         "twopm_height 4.0",
-        'twopm_phase_seconds_sum{phase="submit"} 2.5',
-        'twopm_rounds_total{outcome="completed"} 1.0',
-        'twopm_sent_bytes_total{kind="ciphertext"} 1000.0',
+        'twopm_phase_seconds_sum{phase="train"} 2.5',
+        'twopm_rounds_total{outcome="applied"} 1.0',
+        'twopm_rounds_total{outcome="abandoned"} 1.0',
+        'twopm_sent_bytes_total{kind="Blob"} 1000.0',
         "twopm_peers 7.0",
-        'twopm_refused_total{culprit="abababab",kind="gossip"} 1.0',
+        'twopm_refused_total{culprit="abababab",kind="message"} 1.0',
         'twopm_unexpected_exceptions_total{task="transport"} 1.0',
     } <= set(lines)
     assert status == {
         "height": 4,
-        "phase": "agree",
+        "phase": "train",
         "peers": 7,
         "refused": 1,
         "unexpected": 1,
-        "last_round": "completed",
+        "last_round": "abandoned",
+        "accuracy": 0.9,
         "task": "digits",
     }
     assert not (tmp_path / ADDRESS_FILE).exists()
