@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from protocols.encryption.sharing import add_shares
 from protocols.types import Digest, Secret
 from protocols.updates.chunks import chunk_roots, update_root
 
+HERE = Path(__file__).parent
 LANES = 16_384 + 100
 
 
@@ -101,6 +103,7 @@ def vectors() -> dict[str, dict[str, Any]]:
     """File name -> its content."""
     return {
         "merkle.json": merkle_vectors(),
+        "messages.json": runpy.run_path(str(HERE / "message_vectors.py"))["message_vectors"](),
         "one_time_key.json": one_time_key_vectors(),
         "sealing.json": sealing_vectors(),
     }
@@ -108,4 +111,4 @@ def vectors() -> dict[str, dict[str, Any]]:
 
 if __name__ == "__main__":
     for name, content in vectors().items():
-        Path(__file__).with_name(name).write_text(json.dumps(content, indent=1) + "\n")
+        (HERE / name).write_text(json.dumps(content, indent=1) + "\n")
