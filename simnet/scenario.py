@@ -44,6 +44,11 @@ class Fault(BaseModel):
     seconds: float = Field(0.0, ge=0)
     probability: float = Field(0.0, ge=0, le=1)
 
+    @property
+    def for_ever(self) -> bool:
+        """Whether its peers never come back, so that nobody waits for them."""
+        return self.kind == "vanish" or (self.kind != "restart" and not self.seconds)
+
     def names(self) -> tuple[str, ...]:
         """The peers by name."""
         return tuple(data_peer(peer) if isinstance(peer, int) else peer for peer in self.peers)

@@ -62,6 +62,7 @@ class World:
         self.outcome = Outcome()
         self._data = deal_data(scenario, self.task)
         self._lives: dict[str, trio.CancelScope] = {}
+        self._lost: set[str] = set()
         by_key = {self.identities[name].peer.hex(): name for name in self.members}
         self._director = Director(scenario.faults, by_key, self._params.rounds_per_epoch, self._strike)
 
@@ -82,12 +83,18 @@ class World:
                     for name in self.members:
                         self._nodes.start_soon(self._live, name)
                     await self._open()
+                    while self._awaited():
+                        await trio.sleep(1)
+                    self._nodes.cancel_scope.cancel()
                 await watch.look()
                 background.cancel_scope.cancel()
         if scope.cancelled_caught:
-            waiting = sorted(set(self.members) - set(self.outcome.digests))
+            waiting = sorted(self._awaited())
             raise LocalError(f"stuck: after {limit_s} virtual seconds {', '.join(waiting)} had not finished")
         return self.outcome
+
+    def _awaited(self) -> set[str]:
+        return set(self.members) - set(self.outcome.digests) - self._lost
 
     async def _open(self) -> None:
         while len(self.ledger.operators) < len(self.members):
@@ -143,7 +150,9 @@ class World:
                         self.network.cut(key, other.peer)
             case "lose":
                 self.network.lose(fault.probability)
-        if fault.seconds or fault.kind == "restart":
+        if fault.for_ever:
+            self._lost.update(names)
+        else:
             self._nodes.start_soon(self._mend, fault, names)
 
     async def _mend(self, fault: Fault, names: tuple[str, ...]) -> None:

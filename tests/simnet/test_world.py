@@ -91,7 +91,7 @@ def test_below_the_threshold_the_round_is_abandoned_with_its_reason() -> None:
 
 def test_a_peer_that_crashed_goes_on_from_its_disk() -> None:
     fault = {"kind": "restart", "at_height": 1, "after": "train", "seconds": 2, "peers": [3]}
-    outcome, history = simulated(rounds=4, params={**DEADLINES}, faults=[fault])
+    outcome, _history = simulated(rounds=4, params={**DEADLINES}, faults=[fault])
     assert len(outcome.digests) == 12
     assert len(set(outcome.digests.values())) == 1
 
