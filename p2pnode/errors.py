@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocols.errors import LocalError, TwoPMError
 
 
-class Unreachable(TwoPMError):
+class Unreachable(TwoPMError):  # noqa: N818  # a state of the network rather than anybody's error
     """A peer did not answer within the limits; nobody's provable fault."""
 
 

@@ -140,7 +140,7 @@ class SubnetRecord:
 
 @dataclass(frozen=True, slots=True)
 class AnchorRecord:
-    """A checkpoint on the chain. `attested_stake` in wei; `proposer` sent it; `block_number` is where it was anchored."""
+    """A checkpoint on the chain. `attested_stake` in wei; `proposer` anchored it in block `block_number`."""
 
     height: int
     header_digest: Digest

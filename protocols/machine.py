@@ -23,7 +23,7 @@ Key = type[Any] | str
 class Machine(Generic[S]):
     """State plus one table (state, what happened) -> name of the method that answers.
 
-    A subclass fills TABLE; `IGNORED` names what may arrive in any state without meaning anything there (a late receipt).
+    A subclass fills TABLE; `IGNORED` names what may arrive in any state without meaning anything there.
     """
 
     TABLE: ClassVar[Mapping[tuple[Any, Key], str]]

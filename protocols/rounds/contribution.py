@@ -21,6 +21,7 @@ from protocols.wire.messages import SEALED_MAX_BYTES, Manifest, Receipt, Submiss
 
 KIND = "manifest"
 KEY_WAIT_S = 0.25
+KEY_PATIENCE_S = 2.0
 
 
 class State(enum.Enum):
@@ -107,6 +108,7 @@ class Contribution(Machine[State]):
         self._journalled = next((record for record in journal if record.kind == KIND), None)
         self._lanes: Lanes | None = None
         self._began = 0.0
+        self._trained_at = 0.0
         self.receipts: dict[tuple[PeerKey, int], Digest] = {}
 
     def start(self, _: Event, now: float) -> Effects:
@@ -119,12 +121,12 @@ class Contribution(Machine[State]):
         return [Train(self._parent, self._height)]
 
     def trained(self, event: Trained, now: float) -> Effects:
-        self.state, self._lanes = State.TRAINED, event.lanes
+        self.state, self._lanes, self._trained_at = State.TRAINED, event.lanes, now
         return [self._phase("train", now), *self.encrypt(event, now)]
 
     def encrypt(self, _: Event, now: float) -> Effects:
         keys = self._keys()
-        if self._scheme.needs_keys and len(keys) < self._view.params.threshold:
+        if self._scheme.needs_keys and not self._enough(keys, now):
             return [SetTimer("keys", now + KEY_WAIT_S)]
         self.state, self._began = State.ENCRYPTING, now
         lanes, seed, self._lanes, self._seed = self._lanes, self._seed, None, None  # once: a seed serves one update
@@ -146,6 +148,11 @@ class Contribution(Machine[State]):
         assert isinstance(receipt, Receipt)
         self.receipts[event.sender, receipt.holds] = receipt.manifest
         return []
+
+    def _enough(self, keys: Mapping[int, bytes], now: float) -> bool:
+        """All members' keys, or after some patience those of a quorum: who has no key can release nothing."""
+        patient = now < self._trained_at + KEY_PATIENCE_S
+        return len(keys) >= (len(self._view.committee) if patient else self._view.params.threshold)
 
     def _sends(self, record: Journalled) -> Effects:
         slot = self._view.slot(self._height)

@@ -1,4 +1,4 @@
-"""The rule on which privacy stands: for one (epoch, height, cell) a member releases for one set, ever, of k_min or more.
+"""The rule on which privacy stands: for one (epoch, height, cell) a member releases for one set of k_min or more.
 
 Two sets that differ by one contributor would open its update (protocol.md, Release).
 """

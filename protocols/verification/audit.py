@@ -143,7 +143,8 @@ class Audit(Machine[State]):
     def verified(self, event: JobDone, _: float) -> Effects:
         contribution: Contribution = event.job.subject.subject
         cell = self._view.cell_of(contribution.contributor)
-        assert cell is not None and self._sets is not None
+        assert cell is not None
+        assert self._sets is not None
         parts = self._parts.setdefault(cell, {})
         parts[contribution] = event.result
         wanted = next(each for each in self._sets.cells if each.cell == cell).contributions

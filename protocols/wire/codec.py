@@ -94,13 +94,19 @@ def build(plain: Any, kind: type[M]) -> M:
 
 
 def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return [_plain(getattr(value, field.name)) for field in fields(value)]
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if value is None or type(value) in (int, bytes, str, bool):
+    kind = type(value)
+    if value is None or kind in (int, bytes, str, bool):
         return value
-    raise TypeError(f"{type(value).__name__} cannot be encoded")
+    if kind is tuple:
+        return [_plain(item) for item in cast("tuple[object, ...]", value)]
+    return [_plain(getattr(value, name)) for name in _field_names(cast("Hashable", kind))]
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    if not is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} cannot be encoded")
+    return tuple(field.name for field in fields(kind))
 
 
 @cache

@@ -1,10 +1,11 @@
-"""Signed messages: msgpack [body, signer, signature], body = msgpack [tag, fields], Ed25519 over a domain and the body."""
+"""Signed messages: msgpack [body, signer, signature], body = msgpack [tag, fields], Ed25519 over domain and body."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +16,7 @@ from protocols.types import Digest, PeerKey, Secret
 from protocols.wire import codec
 from protocols.wire.messages import ENVELOPE_MAX_BYTES, TAGS, Message
 
+CACHED_MAX_BYTES: Final = 16_384
 DOMAIN: Final = b"2pm/message/1\x00"
 _TAG_OF: Final = {kind: tag for tag, kind in TAGS.items()}
 
@@ -75,11 +77,21 @@ def open_envelope(data: bytes, max_bytes: int = ENVELOPE_MAX_BYTES) -> Signed:
         MalformedError: not a canonical envelope of a known message.
         RemoteError: the signature does not hold (nobody is to blame: anyone can write a name).
     """
-    envelope = codec.decode(data, _Envelope, max_bytes)
+    if len(data) > max_bytes:
+        raise MalformedError(f"message of {len(data)} bytes, at most {max_bytes} allowed")
+    return _open_small(data) if len(data) <= CACHED_MAX_BYTES else _open(data)
+
+
+def _open(data: bytes) -> Signed:
+    envelope = codec.decode(data, _Envelope, ENVELOPE_MAX_BYTES + 256)
     message = decode_body(envelope.body)
     if not verify(envelope.body, envelope.signer, envelope.signature):
         raise RemoteError(f"{type(message).__name__}: the signature does not hold")
     return _signed(message, envelope.body, envelope.signer, envelope.signature)
+
+
+_open_small = lru_cache(maxsize=512)(_open)
+"""A message comes several times (gossip's check and delivery, a manifest for each machine): one check serves them."""
 
 
 def decode_body(body: bytes) -> Message:

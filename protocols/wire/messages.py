@@ -156,7 +156,7 @@ Signatures = Annotated[tuple[MemberSignature, ...], Size(1, COMMITTEE_MAX)]
 
 @dataclass(frozen=True, slots=True)
 class ListCertificate:
-    """t members' signatures over `Vote(slot, digest of sets)`, sorted by member. Whoever holds it can prove the list."""
+    """t members' signatures over `Vote(slot, digest of sets)`, sorted by member: whoever holds it proves the list."""
 
     sets: SetList
     votes: Signatures
