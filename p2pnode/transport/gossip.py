@@ -9,7 +9,8 @@ from p2pnode.transport.addresses import peer_id_of
 from p2pnode.transport.direct import Report
 from p2pnode.transport.inbox import Inbox
 from p2pnode.transport.limits import Limits
-from p2pnode.transport.overrides.pubsub import Pubsub, Router
+from p2pnode.transport.overrides.pubsub import Pubsub
+from p2pnode.transport.overrides.router import Router
 from p2pnode.transport.overrides.swarm import Blame, Host
 from protocols.errors import LocalError
 from protocols.types import PeerKey, Verdict
@@ -24,29 +25,29 @@ class Gossip:
         self._inbox = inbox
         self._limits = limits
         self._report = report
-        self._validators: dict[str, GossipValidator] = {}
+        self._followed: dict[str, tuple[str, GossipValidator]] = {}
 
-    async def subscribe(self, topic: str, validator: GossipValidator) -> None:
-        """Follows a topic; a second call replaces its validator."""
-        self._validators[topic] = validator
-        await self.pubsub.subscribe(topic)
+    async def subscribe(self, name: str, topic_id: str, validator: GossipValidator) -> None:
+        """Follows `topic_id`; its messages are delivered under `name`."""
+        self._followed[topic_id] = (name, validator)
+        await self.pubsub.subscribe(topic_id)
 
-    async def publish(self, topic: str, payload: bytes) -> None:
+    async def publish(self, topic_id: str, payload: bytes) -> None:
         """To everybody who follows the topic but ourselves; raises `LocalError` above `gossip_message_bytes`."""
         if len(payload) > self._limits.gossip_message_bytes:
             raise LocalError(
                 f"a gossip message of {len(payload)} bytes: {self._limits.gossip_message_bytes} are allowed"
             )
-        await self.pubsub.publish(topic, payload)
+        await self.pubsub.publish(topic_id, payload)
 
     async def await_neighbour(self, peer: PeerKey, seconds: float) -> None:
         """Waits until gossip flows to a peer we have dialled, but no longer than `seconds`."""
         with trio.move_on_after(seconds):
             await self.pubsub.wait_for_peer(peer_id_of(peer), seconds + 1)
 
-    def _judge(self, topic: str, origin: PeerKey, payload: bytes) -> Verdict:
-        return self._validators[topic](origin, payload)
+    def _judge(self, topic_id: str, origin: PeerKey, payload: bytes) -> Verdict:
+        return self._followed[topic_id][1](origin, payload)
 
-    def _deliver(self, topic: str, origin: PeerKey, payload: bytes) -> None:
-        if not self._inbox.offer(Incoming(origin, payload, topic)):
+    def _deliver(self, topic_id: str, origin: PeerKey, payload: bytes) -> None:
+        if not self._inbox.offer(Incoming(origin, payload, self._followed[topic_id][0])):
             self._report("gossip-dropped-inbox-full", None)

@@ -62,7 +62,7 @@ class Libp2pTransport:
         return tuple(str(address) for address in self._host.get_addrs())
 
     def use_prefix(self, prefix: str) -> None:
-        """Names the parameters we speak under, once: protocols become /2pm/<prefix>/... and direct messages flow."""
+        """Names the parameters we speak under, once: protocols and topics become /2pm/<prefix>/..., messages flow."""
         if self._prefix is not None:
             raise LocalError(f"the transport speaks under prefix {self._prefix!r} already")
         if not prefix or "/" in prefix:
@@ -87,7 +87,8 @@ class Libp2pTransport:
         self._handle(self._full_id(protocol), serve)
 
     async def subscribe(self, topic: str, validator: GossipValidator) -> None:
-        await self.gossip.subscribe(self._full_id(topic), validator)
+        """Follows a topic under our prefix (literally if it starts with "/"); called again, replaces its validator."""
+        await self.gossip.subscribe(topic, self._full_id(topic), validator)
 
     async def publish(self, topic: str, payload: bytes) -> None:
         await self.gossip.publish(self._full_id(topic), payload)

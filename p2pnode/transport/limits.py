@@ -42,6 +42,7 @@ class Limits:
     mesh_degree_low: int = 4
     mesh_degree_high: int = 12
     topics_per_peer: int = 256
+    topic_characters: int = 128
     heartbeat_seconds: int = 1
     seen_seconds: float = 120.0
 

@@ -1,16 +1,15 @@
-"""Gossipsub whose readers survive whatever is sent to them, and that costs little.
+"""Pubsub whose readers survive whatever is sent to them, and that costs little.
 
 Upstream
 - dies of one malformed RPC, of a message with a junk or an empty key, and of a validator that raises;
 - counts every message that a validator does not accept against its sender: there is no IGNORE;
-- starts an OS thread per Pubsub, signs, sends and verifies a peer record with every RPC, starts a task for every
-  message and serialises an RPC anew for every receiver;
-- drops messages silently: for a subscriber that is slow (32), for a neighbour that is slow (32), above 1 MiB.
+- drops messages for a subscriber that is slow (32), and those above 1 MiB, silently;
+- runs a slow validator again for every copy that arrives meanwhile;
+- starts an OS thread per Pubsub, verifies and stores a peer record with every RPC, starts a task for every message.
 """
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import cast
@@ -23,22 +22,19 @@ from libp2p.custom_types import TProtocol
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub as StockPubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
-from libp2p.pubsub.score import ScoreParams, TopicScoreParams
 from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX
-from libp2p.utils.varint import encode_uvarint
 
 from p2pnode.transport.addresses import peer_key_of
 from p2pnode.transport.frames import FrameError, FrameReader
 from p2pnode.transport.limits import Limits
+from p2pnode.transport.overrides.router import Frame, Router, frame
 from p2pnode.transport.overrides.swarm import Blame, Host
 from protocols.errors import MalformedError
 from protocols.types import PeerKey, Verdict
 
-_MAX_WANTED = 128  # messages asked for or sent in answer to one IHAVE or IWANT
 _PREFIX = PUBSUB_SIGNING_PREFIX.encode()
 
 Judge = Callable[[str, PeerKey, bytes], Verdict]
@@ -67,96 +63,6 @@ class SeenMessages:
 
     def has(self, key: bytes) -> bool:
         return key in self._expiry
-
-
-class Frame(bytes):
-    """An RPC that is serialised already, once for all its receivers."""
-
-    def ByteSize(self) -> int:  # noqa: N802  the name that py-libp2p asks an RPC for
-        return len(self)
-
-
-def frame(rpc: rpc_pb2.RPC) -> Frame:
-    body = rpc.SerializeToString()
-    return Frame(encode_uvarint(len(body)) + body)
-
-
-class Router(GossipSub):
-    """Mesh, scores and control messages are upstream's; what it sends and forwards is serialised once."""
-
-    def __init__(self, limits: Limits, blame: Blame) -> None:
-        super().__init__(
-            protocols=[PROTOCOL_ID_V11],  # v1.2 announces every message to every neighbour: dearer than small messages
-            degree=limits.mesh_degree,
-            degree_low=limits.mesh_degree_low,
-            degree_high=limits.mesh_degree_high,
-            heartbeat_interval=limits.heartbeat_seconds,
-            score_params=score_params(),
-            adaptive_gossip_enabled=False,
-            spam_protection_enabled=False,  # it drops above 10 messages a second and says nothing
-            eclipse_protection_enabled=False,  # wants three IP addresses in every mesh
-        )
-        self._blame = blame
-
-    async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
-        """Forwards a message that has been validated, or one of our own."""
-        self.mcache.put(pubsub_msg)
-        origin = ID(pubsub_msg.from_id)
-        packed = frame(rpc_pb2.RPC(publish=[pubsub_msg]))
-        for peer_id in self._get_peers_to_send(pubsub_msg.topicIDs, msg_forwarder, origin):
-            self._push(peer_id, packed)
-        for topic in pubsub_msg.topicIDs:
-            self.time_since_last_publish[topic] = int(time.time())  # the clock of upstream's fanout
-
-    def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
-        self._push(peer_id, frame(rpc), priority)
-
-    async def emit_control_message(self, control_msg: rpc_pb2.ControlMessage, to_peer: ID) -> None:
-        self._push(to_peer, frame(rpc_pb2.RPC(control=control_msg)), priority=True)
-
-    async def handle_rpc(self, rpc: rpc_pb2.RPC, sender_peer_id: ID) -> None:
-        rpc.ClearField("senderRecord")  # peer exchange is off: nobody needs it verified and stored
-        await super().handle_rpc(rpc, sender_peer_id)
-
-    async def handle_iwant(self, iwant_msg: rpc_pb2.ControlIWant, sender_peer_id: ID) -> None:
-        if self._check_iwant_rate_limit(sender_peer_id):
-            for wanted in iwant_msg.messageIDs[:_MAX_WANTED]:
-                self._send_cached(bytes(wanted), sender_peer_id)
-
-    async def handle_ihave(self, ihave_msg: rpc_pb2.ControlIHave, sender_peer_id: ID) -> None:
-        pubsub = self.pubsub
-        if pubsub is None or not self._check_ihave_rate_limit(sender_peer_id, ihave_msg.topicID):
-            return
-        wanted = [bytes(mid) for mid in ihave_msg.messageIDs[:_MAX_WANTED] if not pubsub.seen_messages.has(bytes(mid))]
-        if wanted and ihave_msg.topicID in self.mesh:
-            await self.emit_control_message(
-                rpc_pb2.ControlMessage(iwant=[rpc_pb2.ControlIWant(messageIDs=wanted)]), sender_peer_id
-            )
-
-    async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
-        for mid in self.mcache.window(topic):
-            self._send_cached(mid, peer_id)
-
-    async def flush_pending_messages(self, peer_id: ID) -> None:
-        """Nothing is kept for peers whose subscriptions are unknown: `send_recent_messages` brings it."""
-
-    def praise(self, peer_id: ID, topic: str) -> None:
-        if self.scorer is not None:
-            self.scorer.on_first_delivery(peer_id, topic)
-
-    def punish(self, peer_id: ID, topic: str) -> None:
-        if self.scorer is not None:
-            self.scorer.on_invalid_message(peer_id, topic)
-
-    def _send_cached(self, mid: bytes, peer_id: ID) -> None:
-        message = self.mcache.get(mid)
-        if message is not None:
-            self._push(peer_id, frame(rpc_pb2.RPC(publish=[message])))
-
-    def _push(self, peer_id: ID, packed: Frame, priority: bool = False) -> None:
-        queue = self.pubsub.peer_queues.get(peer_id) if self.pubsub is not None else None
-        if queue is not None and not queue.push(cast("rpc_pb2.RPC", packed), priority):
-            self._blame("gossip-dropped-slow-peer", peer_id)
 
 
 class Pubsub(StockPubsub):
@@ -246,6 +152,8 @@ class Pubsub(StockPubsub):
         if len(rpc.subscriptions) > self.max_subscriptions_per_rpc:
             raise MalformedError(f"{len(rpc.subscriptions)} subscriptions in one RPC")
         for subscription in rpc.subscriptions:
+            if len(subscription.topicid) > self._limits.topic_characters:
+                raise MalformedError(f"a topic of {len(subscription.topicid)} characters")
             self.handle_subscription(peer_id, subscription)
         for message in rpc.publish:
             await self.push_msg(peer_id, message)
@@ -257,7 +165,7 @@ class Pubsub(StockPubsub):
         if len(msg.topicIDs) != 1 or msg.topicIDs[0] not in self.topic_ids:
             return  # not subscribed (any more)
         topic, mid = msg.topicIDs[0], self.get_message_id(msg)
-        if self.seen_messages.has(mid) or msg.from_id == self.my_id.to_bytes():
+        if self.seen_messages.has(mid) or not self.router.listens_to(msg_forwarder, topic):
             return
         origin = self._signer(msg)
         if origin is None or len(msg.data) > self._limits.gossip_message_bytes:
@@ -293,10 +201,3 @@ class Pubsub(StockPubsub):
         except (MalformedError, InvalidSignature, ValueError):
             return None
         return origin
-
-
-def score_params() -> ScoreParams:
-    """Rejected messages alone count; forty of them within half a minute and we no longer listen to the neighbour."""
-    return ScoreParams(
-        p4_invalid_messages=TopicScoreParams(weight=1.0, cap=100.0, decay=0.95), graylist_threshold=-40.0
-    )

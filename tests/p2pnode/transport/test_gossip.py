@@ -11,7 +11,7 @@ from p2pnode.transport.limits import Limits
 from protocols.errors import LocalError
 from protocols.types import PeerKey, Verdict
 
-TOPIC = "t"
+TOPIC = "/t"  # literal, as protocol ids are: the mesh is looked up by it
 
 
 def accept(_origin: PeerKey, _payload: bytes) -> Verdict:
@@ -42,6 +42,25 @@ async def test_a_message_reaches_six_hosts_once_and_names_its_origin(world) -> N
         with trio.move_on_after(0.5):
             message = await nodes[3].transport.receive()
             pytest.fail(f"delivered twice: {message}")
+
+
+async def test_topics_of_other_parameters_do_not_meet(world) -> None:
+    async with (
+        world.node("a", prefix="one") as a,
+        world.node("b", prefix="two") as b,
+        world.node("c", prefix="one") as c,
+    ):
+        for node in (a, b, c):
+            await node.transport.subscribe("news", accept)
+        await b.transport.dial(a.address)
+        await c.transport.dial(a.address)
+        await world.until(lambda: len(a.transport.gossip.router.mesh["/2pm/one/news"]) == 1)
+        await a.transport.publish("news", b"of one")
+        await b.transport.publish("news", b"of two")
+        with trio.fail_after(5):
+            message = await c.transport.receive()
+        assert (message.topic, message.payload) == ("news", b"of one")
+        assert "/2pm/one/news" not in b.transport.gossip.router.mesh
 
 
 async def test_publishing_without_subscribing(world) -> None:

@@ -22,7 +22,7 @@ from libp2p.utils.varint import encode_uvarint
 from p2pnode.transport.addresses import peer_id_of, peer_key_of
 from protocols.types import PeerKey, Verdict
 
-TOPIC = "t"
+TOPIC = "/t"
 HANDLER = "/boom/1"
 
 Attack = Callable[[BasicHost, ID], Awaitable[None]]
