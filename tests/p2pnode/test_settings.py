@@ -44,6 +44,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "subnet": ("3", 3),
         "roles": ("validator", ("validator",)),
         "stake_wei": ("5", 5),
+        "task": ("mine.tasks", "mine.tasks"),
         "data": ("d.csv", Path("d.csv")),
         "listen": ("/ip4/0.0.0.0/tcp/1", "/ip4/0.0.0.0/tcp/1"),
         "metrics_port": ("9", 9),

@@ -46,7 +46,9 @@ def folder(tmp_path, monkeypatch, invoke):
     return tmp_path / "node"
 
 
-@pytest.mark.parametrize("command", ["", "init", "run", "validate", "status", "operator register", "operator status"])
+@pytest.mark.parametrize(
+    "command", ["", "init", "run", "validate", "status", "operator register", "operator leave", "operator status"]
+)
 def test_every_command_explains_itself(command):
     result = CliRunner().invoke(cli.app, [*command.split(), "--help"])
     assert result.exit_code == 0
