@@ -262,6 +262,9 @@ class Ledger:
 
     def _execute(self, call: Call, at: BlockHeaderAPI | None) -> ComputationAPI:
         vm = self._chain.get_vm(at or self.head)
+        balance = vm.state.get_balance(Address(call.sender))
+        if call.value > balance:
+            raise RefusedError(f"insufficient funds: {call.value} wei needed, {balance} there")
         with vm.in_costless_state() as state:
             unsigned = vm.create_unsigned_transaction(
                 nonce=state.get_nonce(Address(call.sender)),

@@ -58,11 +58,15 @@ class ChainReader:
 
     async def connect(self, chain_id: int | None = None) -> None:
         """Reads chain id, genesis and subnet; raises `ChainError` if the chain is another or lacks the subnet."""
-        number, genesis = await self.provider.ask_all([("eth_chainId", ()), ("eth_getBlockByNumber", ("0x0", False))])
-        self.chain_id, self._genesis = quantity(number), _block(genesis).hash
+        self.chain_id, self._genesis = await self._identity()
         if chain_id not in (None, self.chain_id):
             raise ChainError(f"chain {self.chain_id} answers at {self.provider.url}, but chain {chain_id} is wanted")
         await self.subnet()
+
+    async def _identity(self) -> tuple[int, bytes]:
+        questions = [("eth_chainId", ()), ("eth_getBlockByNumber", ("0x0", False))]
+        number, genesis = await self.provider.ask_all(questions)
+        return quantity(number), _block(genesis).hash
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -116,8 +120,8 @@ class ChainReader:
             again = await self.provider.ask("eth_getBlockByNumber", hex(before.number), False)
             if again is not None and _block(again).hash == before.hash:
                 return
-        if _block(await self.provider.ask("eth_getBlockByNumber", "0x0", False)).hash != self._genesis:
-            raise ChainError(f"another chain answers at {self.provider.url} than before: its genesis block differs")
+        if await self._identity() != (self.chain_id, self._genesis):
+            raise ChainError(f"another chain answers at {self.provider.url} than before: was it started anew?")
         self._blocks.clear()
         self._settled.clear()
         self._stale = True

@@ -1,0 +1,78 @@
+"""A running dev chain with the contracts, and operators on it; one chain for the whole session, a subnet a test."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+import pytest
+import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts.deploy import Deployment, Economics, deploy
+from contracts.devchain import devchain
+from p2pnode.chain.client import EvmChain, found_subnet, open_reader, open_subnet, request_faucet
+from p2pnode.chain.reader import ChainReader
+from p2pnode.chain.roles import binding_message
+from protocols.types import Digest, PeerKey, Role, Secret
+
+STAKE = 10**18
+FOUNDER = Secret(b"\x05" * 32)
+NONE = Digest(bytes(32))
+
+
+def digest(what: object) -> Digest:
+    return Digest(hashlib.sha256(str(what).encode()).digest())
+
+
+@dataclass
+class Net:
+    """A deployed dev chain."""
+
+    url: str
+    contracts: Deployment
+
+    async def subnet(self, *, opened: bool = True) -> ChainReader:
+        where = self.contracts
+        found = await found_subnet(self.url, where.subnets, FOUNDER, b"params", b"task", where.operators, where.anchor)
+        if opened:
+            await open_subnet(self.url, where.subnets, found, FOUNDER)
+        return await open_reader(self.url, where.subnets, found)
+
+    async def account(self, reader: ChainReader) -> EvmChain:
+        chain = EvmChain(reader, Secret(os.urandom(32)))
+        await request_faucet(self.url, chain.operator, 10 * STAKE)
+        return chain
+
+    async def operator(self, reader: ChainReader, roles: Role) -> EvmChain:
+        chain = await self.account(reader)
+        peer, proof = self.bind(chain)
+        await chain.register(peer, proof, roles, STAKE)
+        return chain
+
+    def bind(self, chain: EvmChain) -> tuple[PeerKey, bytes]:
+        key = Ed25519PrivateKey.generate()
+        peer = PeerKey(key.public_key().public_bytes_raw())
+        registry, subnet_id = self.contracts.operators, chain.reader.subnet_id
+        return peer, key.sign(binding_message(chain.chain_id, registry, subnet_id, chain.operator, peer))
+
+    async def operators(self, reader: ChainReader, *roles: Role) -> list[EvmChain]:
+        """New operators, all registered in about one block."""
+        found: dict[int, EvmChain] = {}
+
+        async def join(index: int, role: Role) -> None:
+            found[index] = await self.operator(reader, role)
+
+        async with trio.open_nursery() as nursery:
+            for index, role in enumerate(roles):
+                nursery.start_soon(join, index, role)
+        return [found[index] for index in range(len(roles))]
+
+
+@pytest.fixture(scope="session")
+def net(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("devchain")
+    with devchain(folder / "chain.jsonl", block_seconds=0.1) as chain:
+        contracts = deploy(chain.url, FOUNDER.reveal(), folder / "deployment.json", Economics(exit_delay_blocks=3))
+        yield Net(chain.url, contracts)

@@ -1,0 +1,173 @@
+"""The reader against a ledger in this process, in virtual time: what it asks for, and what it does in a reorg."""
+
+import json
+from collections import Counter
+
+import pytest
+import rlp
+import trio
+from eth_account import Account
+from eth_utils.crypto import keccak
+
+from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
+from contracts.devchain_ledger import Genesis, Ledger
+from contracts.devchain_rpc import JsonRpc
+from p2pnode.chain.provider import HttpxProvider
+from p2pnode.chain.reader import HEAD_AGE_S, SETTLED_BLOCKS, ChainReader
+from p2pnode.errors import ChainError
+
+ALICE = Account.from_key(b"\x02" * 32)
+HERS = bytes.fromhex(ALICE.address[2:])
+START = 1_700_000_000
+
+
+class LocalProvider(HttpxProvider):
+    """The real provider, but for the wire; counts what is asked."""
+
+    def __init__(self, chain):
+        super().__init__("http://local")
+        self.chain = chain
+        self.asked = Counter()
+
+    async def _post(self, body):
+        await trio.lowlevel.checkpoint()
+        request = json.loads(body)
+        self.asked.update(one["method"] for one in (request if isinstance(request, list) else [request]))
+        return JsonRpc(self.chain.ledger, self.chain.ledger.submit).answer_bytes(body)
+
+
+class Chain:
+    """A ledger with one open subnet in which Alice computes and validates."""
+
+    def __init__(self, chain_id=99):
+        self.ledger = Ledger(Genesis(chain_id, START, b"\x01" * 32))
+        self.ledger.submit(self.ledger.drip(HERS, 10**24))
+        self.mine()
+        self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment()))
+        where = self.subnets.address
+        self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, 1, 1)))
+        self.anchor = CheckpointAnchor(self.deploy(CheckpointAnchor.deployment(where, self.operators.address)))
+        self.send(self.subnets.found(b"p", b"t", self.operators.address, self.anchor.address))
+        self.send(self.subnets.open(1))
+        self.send(self.operators.register(1, b"p" * 32, bytes(64), 7, 5))
+
+    def mine(self, blocks=1):
+        for _ in range(blocks):
+            self.ledger.seal(self.ledger.head.timestamp + 1)
+
+    def send(self, call):
+        fields = {"type": 2, "chainId": self.ledger.chain_id, "nonce": self.ledger.nonce(HERS), "gas": 5_000_000}
+        fees = {"maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1}
+        signed = ALICE.sign_transaction(fields | fees | {"to": call.to, "data": call.data, "value": call.value})
+        self.ledger.submit(bytes(signed.raw_transaction))
+        self.mine()
+
+    def deploy(self, call: Transaction):
+        created = keccak(rlp.encode([HERS, self.ledger.nonce(HERS)]))[12:]
+        self.send(call)
+        return created
+
+    def checkpoint(self, height, parent=0, *, final=False):
+        header = height.to_bytes(32, "big")
+        self.send(self.anchor.propose(1, height, header, parent.to_bytes(32, "big"), b"d" * 32))
+        if final:
+            self.send(self.anchor.attest(1, height, header))
+
+
+@pytest.fixture
+def chain():
+    return Chain()
+
+
+@pytest.fixture
+async def reader(chain):
+    made = ChainReader(LocalProvider(chain), chain.subnets.address, 1)
+    await made.connect()
+    yield made
+    await made.aclose()
+
+
+async def test_many_nodes_share_one_poll(reader, autojump_clock):
+    await trio.sleep(HEAD_AGE_S)
+    reader.provider.asked.clear()
+
+    async def node():
+        await reader.head()
+        await reader.operators()
+        await reader.anchors(0)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(14):
+            nursery.start_soon(node)
+    assert reader.provider.asked == {"eth_getBlockByNumber": 1}
+
+
+async def test_empty_blocks_are_not_worth_a_look_and_full_ones_are(chain, reader, autojump_clock):
+    for _ in range(3):
+        chain.mine()
+        await trio.sleep(HEAD_AGE_S)
+        assert (await reader.operators())[0].stake == 5
+    reader.provider.asked.clear()
+    chain.mine()
+    await trio.sleep(HEAD_AGE_S)
+    await reader.anchors(0)
+    assert reader.provider.asked["eth_call"] == 0
+    chain.checkpoint(1)
+    await trio.sleep(HEAD_AGE_S)
+    assert [record.height for record in await reader.anchors(0)] == [1]
+    assert reader.provider.asked["eth_call"] == 2
+
+
+async def test_a_change_in_a_block_that_was_missed_is_seen(chain, reader, autojump_clock):
+    chain.checkpoint(1)
+    chain.mine(5)
+    await trio.sleep(HEAD_AGE_S)
+    assert [record.height for record in await reader.anchors(0)] == [1]
+
+
+async def test_blocks_by_number_are_asked_for_once(chain, reader):
+    block = await reader.block(2)
+    assert (block.number, block.timestamp, block.hash) == (2, START + 2, chain.ledger.header(2).hash)
+    reader.provider.asked.clear()
+    assert await reader.block(2) == block
+    assert not reader.provider.asked
+    with pytest.raises(ChainError, match="there is no block 1000 yet"):
+        await reader.block(1000)
+
+
+async def test_settled_checkpoints_are_not_read_again(chain, reader, autojump_clock):
+    for height in range(1, 6):
+        chain.checkpoint(height, height - 1, final=height == 4)
+    await trio.sleep(HEAD_AGE_S)
+    before = await reader.anchors(0)
+    chain.mine(SETTLED_BLOCKS)
+    await trio.sleep(HEAD_AGE_S)
+    assert await reader.anchors(0) == before
+    assert [record.height for record in reader._settled] == [1, 2, 3, 4]
+    chain.checkpoint(6, 5, final=True)
+    await trio.sleep(HEAD_AGE_S)
+    assert [record.finalised for record in await reader.anchors(0)] == [True] * 6
+
+
+@pytest.mark.parametrize("lead", [0, 1, 7])
+async def test_a_reorg_is_rolled_back(chain, reader, autojump_clock, lead):
+    chain.checkpoint(1)
+    await trio.sleep(HEAD_AGE_S)
+    assert [record.height for record in await reader.anchors(0)] == [1]
+    old = await reader.block(chain.ledger.head.block_number)
+    other = Chain()
+    other.checkpoint(2)
+    other.ledger.submit(other.ledger.drip(b"\x05" * 20, 1))
+    other.mine(1 + lead)
+    chain.ledger = other.ledger
+    await trio.sleep(HEAD_AGE_S)
+    assert [record.height for record in await reader.anchors(0)] == [2]
+    assert (await reader.block(old.number)).hash == other.ledger.header(old.number).hash != old.hash
+
+
+async def test_another_chain_behind_the_same_url_is_refused(chain, reader, autojump_clock):
+    chain.ledger = Chain(chain_id=98).ledger
+    chain.mine()
+    await trio.sleep(HEAD_AGE_S)
+    with pytest.raises(ChainError, match="another chain answers at http://local than before"):
+        await reader.head()
