@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from simnet.faults import Director, Gate
 from simnet.ledger import Ledger, VirtualChain
 from simnet.memory import InlineWorkers, MemoryDisk, VirtualClock, seeded_entropy
 from simnet.network import Link, VirtualNetwork
+from simnet.outcome import Outcome
 from simnet.roster import Member, deal_data, identity, roster
 from simnet.scenario import Fault, Scenario
 from simnet.scheduling import seeded_scheduling
@@ -28,19 +28,6 @@ from simnet.watch import AnchorWatch
 
 SLACK_S: Final = 600
 """Virtual seconds beyond twice the rounds' deadlines, after which a world counts as stuck."""
-
-
-@dataclass
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        digests: the final parameters' digest (hex) of each member that finished.
-        model: the final parameters and optimiser state as `p2pnode.learning.model` encodes them.
-    """
-
-    digests: dict[str, str] = field(default_factory=dict)
-    model: bytes = b""
 
 
 class World:

@@ -11,8 +11,9 @@ import pytest
 
 from simnet.events import Event
 from simnet.history import History, history_of
+from simnet.outcome import Outcome
 from simnet.scenario import make_scenario
-from simnet.world import Outcome, run_virtual
+from simnet.world import run_virtual
 
 SMALL = {"task": "breast_cancer", "peers": 8, "rounds": 2, "backend": "virtual"}
 DEADLINES = {"submit_s": 8, "agree_s": 8, "open_s": 8}

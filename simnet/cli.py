@@ -1,0 +1,111 @@
+"""`simnet`: whole networks of 2PM peers on one machine, from one command."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2pnode.cli.guard import guarded
+from protocols.errors import LocalError
+
+app = typer.Typer(
+    name="simnet",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Run a whole network of 2PM peers on this machine: they train one model on private data, encrypted, and leave "
+    "a report. Try `simnet run --task breast_cancer --peers 8 --rounds 3`.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"simnet {version('twopm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        Path | None, typer.Argument(metavar="[SCENARIO.toml]", help="A file with the same settings; flags win over it.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What is learnt: spector, breast_cancer, digits, mnist, a dotted module or a .py file. Default: digits."
+        ),
+    ] = None,
+    peers: Annotated[int | None, typer.Option(help="How many peers hold data. Default: 24.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="How many rounds to train. Default: 10.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of data splits, keys and virtual time. Default: 0.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for everything the run leaves. Default: runs/TASK-NNN.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="real: processes and sockets; virtual: in memory, in virtual time. Default: real."),
+    ] = None,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="The same rounds WITHOUT encryption, to compare with.")
+    ] = False,
+    k_min: Annotated[int | None, typer.Option(help="Updates below which no sum is ever opened. Default: 5.")] = None,
+    dropouts: Annotated[
+        int | None, typer.Option(help="Peers of a cell that may vanish in a round. Default: 3.")
+    ] = None,
+    committee: Annotated[int | None, typer.Option(help="Members of the committee. Default: 7.")] = None,
+    threshold: Annotated[int | None, typer.Option(help="Members that open a sum together. Default: 5.")] = None,
+    split: Annotated[str | None, typer.Option(help="How data is dealt: iid, or dirichlet:ALPHA. Default: iid.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the task; may be repeated.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A protocol parameter; may be repeated.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(help="Worker processes of the real backend. Default: 2.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Protocol parameters to start from. Default: dev.")] = None,
+    chain: Annotated[
+        str | None, typer.Option(help="JSON-RPC of an EVM chain to use. Default: an embedded one.", metavar="URL")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port of the first peer. Default: any free one.")] = None,
+) -> None:
+    """Train one model across many peers, and leave summary.json, events.jsonl, params.npz and report.html in --out."""
+    given = {name: value for name, value in locals().items() if value not in (None, False)}
+    from simnet.launch import new_run, resumed_run
+    from simnet.scenario import SHORTCUTS, Scenario, make_scenario, read_scenario
+
+    if resume is not None:
+        if len(given) > 1:
+            raise LocalError("--resume goes on with a run as it was begun: it takes no other flag")
+        resumed_run(resume)
+        return
+    flags = {name: value for name, value in given.items() if name in (*Scenario.model_fields, *SHORTCUTS)}
+    flags |= {"options": _pairs(option, "--option"), "params": _numbers(_pairs(param, "--param"))}
+    new_run(make_scenario(read_scenario(scenario) if scenario else {}, flags), out)
+
+
+def _pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts or []]
+    for name, equals, value in pairs:
+        if not (name and equals):
+            raise LocalError(f"{flag} {name}{equals}{value}: write it as KEY=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _numbers(pairs: dict[str, str]) -> dict[str, int | str]:
+    return {name: int(value) if value.lstrip("-").isdigit() else value for name, value in pairs.items()}
+
+
+def main() -> None:
+    """The console command."""
+    guarded(app)

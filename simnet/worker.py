@@ -1,0 +1,229 @@
+"""One worker process of a real run: several nodes in one trio loop, with real sockets, chain and disk.
+
+    python -m simnet.worker        (started by simnet/cluster.py)
+
+Its first line of input is its `Orders`, each further one a `Command`; when its input ends, it stops. Its output is
+events.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import trio
+from pydantic import BaseModel, ConfigDict
+
+from p2pnode.chain.client import EvmChain, open_reader, request_faucet
+from p2pnode.chain.reader import ChainReader
+from p2pnode.disk import FolderDisk
+from p2pnode.learning.task import load_task
+from p2pnode.logs import configure_logging
+from p2pnode.node import Node, NodeConfig, protocol_prefix
+from p2pnode.ports import Ports
+from p2pnode.program import GAS_RESERVE_WEI, RealClock
+from p2pnode.transport.host import open_transport
+from p2pnode.transport.limits import Limits
+from p2pnode.workers import ThreadWorkers
+from protocols.errors import TwoPMError
+from protocols.types import Address, PeerKey
+from simnet.events import Event
+from simnet.faults import Gate
+from simnet.lines import lines_of
+from simnet.roster import Member, deal_data, identity, roster
+from simnet.scenario import Scenario
+from simnet.trouble import causes
+from simnet.watch import Tell
+
+BLOB_BUDGET_BYTES: Final = 4 << 30
+RESOURCES_EVERY_S: Final = 5.0
+FAUCETS_AT_ONCE: Final = 8
+LINGER_S: Final = 1.0
+"""Short, since a worker keeps its transports and disks open until the whole run is over."""
+
+
+class Orders(BaseModel):
+    """What a worker is to do: run these members of the scenario in this subnet.
+
+    Attributes:
+        began: Unix seconds of the run's time 0.
+        registry: of the subnets, in hex.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    worker: str
+    scenario: Scenario
+    members: tuple[str, ...]
+    folder: Path
+    began: float
+    chain: str
+    registry: str
+    subnet: int
+
+
+class Command(BaseModel):
+    """What a worker is told on the way: to start its nodes, or what is to become of some of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    do: Literal["start", "kill", "revive", "mute", "unmute"]
+    peers: tuple[str, ...] = ()
+    bootstrap: str = ""
+
+
+class Crew:
+    """The nodes of one worker."""
+
+    def __init__(self, orders: Orders, reader: ChainReader, tell: Tell) -> None:
+        self._orders, self._reader, self._tell = orders, reader, tell
+        scenario = orders.scenario
+        self._task = load_task(scenario.task, scenario.options)
+        self._data = deal_data(scenario, self._task)
+        self._members = {member.name: member for member in roster(scenario) if member.name in orders.members}
+        self._workers = ThreadWorkers(max(1, (os.cpu_count() or 1) // scenario.processes))
+        self._bootstrap = ""
+        self._start = trio.Event()
+        self._lives: dict[str, trio.CancelScope] = {}
+        self._gates: dict[str, Gate] = {}
+
+    async def run(self, commands: AsyncIterator[str]) -> None:
+        """Brings everybody to life, obeys until the commands end."""
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._account)
+            for member in self._members.values():
+                self._nursery.start_soon(self._live, member)
+            async for line in commands:
+                self._obey(Command.model_validate_json(line))
+            self._nursery.cancel_scope.cancel()
+
+    def _obey(self, command: Command) -> None:
+        if command.do == "start":
+            self._bootstrap = command.bootstrap
+            self._start.set()
+        for name in command.peers:
+            match command.do:
+                case "kill":
+                    self._lives[name].cancel()
+                case "revive":
+                    self._nursery.start_soon(self._live, self._members[name])
+                case "mute" | "unmute":
+                    self._gates[name].mute = command.do == "mute"
+
+    async def _live(self, member: Member) -> None:
+        """One life of a node: until it is killed, or the whole run is over."""
+        keys = identity(self._orders.scenario.seed, member.name)
+        chain = EvmChain(self._reader, keys.operator_key)
+        prefix = protocol_prefix(chain.chain_id, await chain.subnet())
+        folder = self._orders.folder / "nodes" / member.name
+        observe = partial(self._tell, member.name)
+        first = member.share == 0 and member.name not in self._lives
+        listen = f"/ip4/127.0.0.1/tcp/{self._orders.scenario.port if first else 0}"
+
+        def report(kind: str, culprit: PeerKey | None) -> None:
+            observe("refused", {"kind": kind, "culprit": culprit.hex() if culprit else None})
+
+        with trio.CancelScope() as self._lives[member.name], FolderDisk(folder, BLOB_BUDGET_BYTES) as disk:
+            async with open_transport(keys.peer_seed, listen, prefix, Limits(), report) as transport:
+                gate = self._gates[member.name] = Gate(transport)
+                observe("listening", {"address": transport.addresses[0]})
+                await self._start.wait()
+                ports = Ports(RealClock(), _fresh_secret, gate, chain, disk, self._workers, folder)
+                bootstrap = () if transport.addresses[0] == self._bootstrap else (self._bootstrap,)
+                config = NodeConfig(
+                    member.roles,
+                    member.stake,
+                    member.name,
+                    member.held_out,
+                    Address(bytes.fromhex(self._orders.registry)),
+                    bootstrap,
+                    LINGER_S,
+                )
+                data = None if member.share is None else self._data[member.share]
+                digest = await Node(config, ports, keys, self._task, data, observe).run()
+                observe("ended", {"params_digest": digest})
+                await trio.sleep_forever()
+
+    async def _account(self) -> None:
+        while True:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            self._tell(self._orders.worker, "resources", {"peak_rss_bytes": peak})
+            await trio.sleep(RESOURCES_EVERY_S)
+
+
+def _fresh_secret() -> bytes:
+    return secrets.token_bytes(32)
+
+
+async def fund(orders: Orders, reader: ChainReader) -> None:
+    """Sees to it that every member's operator can pay its stake and its gas, by the dev chain's faucet.
+
+    Raises:
+        ChainError: an operator lacks funds, and the chain has no faucet.
+    """
+    limiter = trio.CapacityLimiter(FAUCETS_AT_ONCE)
+    registered = {record.address for record in await reader.operators()}
+
+    async def one(member: Member) -> None:
+        async with limiter:
+            chain = EvmChain(reader, identity(orders.scenario.seed, member.name).operator_key)
+            wanted = GAS_RESERVE_WEI + (0 if chain.operator in registered else member.stake)
+            missing = wanted - await chain.balance()
+            if missing > 0 and chain.operator not in registered:
+                await request_faucet(orders.chain, chain.operator, missing)
+
+    async with trio.open_nursery() as nursery:
+        for member in roster(orders.scenario):
+            if member.name in orders.members:
+                nursery.start_soon(one, member)
+
+
+async def work(write: Tell, orders: Orders, commands: AsyncIterator[str]) -> None:
+    """Runs a worker's nodes until its commands end."""
+    reader = await open_reader(orders.chain, Address(bytes.fromhex(orders.registry)), orders.subnet)
+    try:
+        await fund(orders, reader)
+        await Crew(orders, reader, write).run(commands)
+    finally:
+        with trio.CancelScope(shield=True):
+            await reader.aclose()
+
+
+def main() -> int:
+    """The process; returns its exit code."""
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else is printed goes to the log, not between the events
+    configure_logging("warning", "console", sys.stderr)
+
+    async def run() -> None:
+        async with aclosing(lines_of(trio.lowlevel.FdStream(os.dup(0)))) as commands:
+            orders = Orders.model_validate_json(await anext(commands))
+
+            def tell(node: str, name: str, fields: Mapping[str, object]) -> None:
+                if isinstance(error := fields.get("error"), BaseException):
+                    traceback.print_exception(error)  # into the log
+                output.write(Event(time.time() - orders.began, node, name, fields).line() + "\n")
+                output.flush()
+
+            try:
+                await work(tell, orders, commands)
+            except (TwoPMError, BaseExceptionGroup) as error:
+                if not all(isinstance(cause, TwoPMError) for cause in causes(error)):
+                    raise
+                tell(orders.worker, "failed", {"reason": "; ".join(dict.fromkeys(map(str, causes(error))))})
+
+    trio.run(run)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
