@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from contracts.devchain_rpc import JsonRpc
 from contracts.devchain_state import DevChainError, StateFile
@@ -52,6 +52,11 @@ class Server(ThreadingHTTPServer):
     def answer(self, body: bytes) -> bytes:
         with self._lock:
             return self._rpc.answer_bytes(body)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Silent about clients that went away; nobody may be reading our standard error."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     def mine(self, block_seconds: float) -> None:
         """Seals a block every `block_seconds`, forever; timestamps run ahead of the clock if blocks are quicker."""
