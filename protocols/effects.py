@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from protocols.types import Digest, Height, PeerKey
@@ -53,6 +53,10 @@ class Fetch:
     digests: tuple[Digest, ...]
     holders: tuple[PeerKey, ...]
     max_bytes: int
+
+    def elsewhere(self) -> Fetch:
+        """The same again, beginning with the next holder: the first may be silent or serve junk for ever."""
+        return replace(self, holders=(*self.holders[1:], *self.holders[:1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,10 @@ class Agreement(Machine[State]):
         self._voted = next((Digest(record.payload) for record in journal if record.kind == KIND), None)
         self._held: Mapping[int, frozenset[Contribution]] = {}
         self._final = False
-        self._pending: Proposal | None = None
-        self._lists: dict[Digest, SetList] = {}
+        self._proposed: dict[int, Digest] = {}
+        self._lists: dict[Digest, SetList] = {}  # in the order in which they were proposed
         self._votes: dict[Digest, dict[int, Signed]] = {}
-        self._voters: set[int] = set()
+        self._voters: dict[int, Digest] = {}
         self._certificate: Signed | None = None
         self._seen = False
         self._ready_at = 0.0
@@ -109,8 +109,10 @@ class Agreement(Machine[State]):
             return [Blame(event.sender, "proposes out of its turn")]
         if not self._well_formed(proposal.sets):
             return [Blame(event.sender, "proposes a list that no member may vote for")]
-        self._lists[list_digest(proposal.sets)] = proposal.sets
-        self._pending = self._pending or proposal
+        digest = list_digest(proposal.sets)
+        if self._proposed.setdefault(proposer, digest) != digest:
+            return []  # one list of each; it may have restarted and hold others now, so nobody is to blame
+        self._lists[digest] = proposal.sets
         return [*self._try_vote(), *self._try_certify(now)]
 
     def vote(self, event: Received, now: float) -> Effects:
@@ -118,24 +120,23 @@ class Agreement(Machine[State]):
         assert isinstance(vote, Vote)
         if member is None:
             return [Blame(event.sender, "votes but is not in the committee")]
-        votes = self._votes.setdefault(vote.sets, {})
-        if member in self._voters and member not in votes:
+        if self._voters.setdefault(member, vote.sets) != vote.sets:
             return [Blame(event.sender, "votes twice in one round")]
-        self._voters.add(member)
-        votes[member] = event.signed
+        self._votes.setdefault(vote.sets, {})[member] = event.signed
         return self._try_certify(now)
 
     def certificate(self, event: Received, now: float) -> Effects:
         certificate = event.message
         assert isinstance(certificate, ListCertificate)
+        return self.seen(event, now) or self._certified(certificate, now)
+
+    def seen(self, event: Received, _: float) -> Effects:
+        """Somebody has published the certificate (a true one): this member need not."""
+        assert isinstance(event.message, ListCertificate)
         try:
-            check_list(certificate, self._view)
+            check_list(event.message, self._view)
         except RemoteError as error:
             return [Blame(event.sender, f"certificate refused: {error}")]
-        self._seen = True
-        return self._certified(certificate, now)
-
-    def seen(self, _: Event, __: float) -> Effects:
         self._seen = True
         return []
 
@@ -143,35 +144,29 @@ class Agreement(Machine[State]):
         return [] if self._seen or self._certificate is None else [Publish(self._topic, self._certificate)]
 
     def _well_formed(self, sets: SetList) -> bool:
-        """What can be told from the list alone: this round, known cells in order, sets big enough, nobody twice."""
+        """What can be told from the list alone: this round, cells in order, sets that may be opened."""
         cells = [cell_set.cell for cell_set in sets.cells]
-        if (
-            sets.slot != self._view.slot(self._height)
-            or cells != sorted(set(cells))
-            or cells[-1] >= len(self._view.cells)
-        ):
-            return False
-        for cell_set in sets.cells:
-            contributors = [contribution.contributor for contribution in cell_set.contributions]
-            if contributors != sorted(set(contributors)) or len(contributors) < self._view.cell_quorum(cell_set.cell):
-                return False
-            if not set(contributors) <= set(self._view.cells[cell_set.cell]):
-                return False
-        return True
+        return (
+            sets.slot == self._view.slot(self._height)
+            and cells == sorted(set(cells))
+            and all(map(self._view.admits, sets.cells))
+        )
 
     def _try_vote(self) -> Effects:
-        """Votes for the pending proposal once all of its contributions are held and available."""
-        if self._pending is None or self.state is not State.OPEN:
+        """Votes for the first proposed list of which all contributions are held and available.
+
+        A member that voted before a restart votes for no other list than then.
+        """
+        held = (digest for digest, sets in self._lists.items() if all(map(self._holds, sets.cells)))
+        digest = next((digest for digest in held if self._voted in (None, digest)), None)
+        if digest is None or self.state is not State.OPEN:
             return []
-        sets = self._pending.sets
-        if any(not set(cell_set.contributions) <= self._held.get(cell_set.cell, set()) for cell_set in sets.cells):
-            return []
-        digest = list_digest(sets)
-        if self._voted is not None and self._voted != digest:
-            return []  # this member voted before a restart: never for a second list
         self.state, self._voted = State.VOTED, digest
-        signed = self._sign(Vote(sets.slot, digest))
+        signed = self._sign(Vote(self._view.slot(self._height), digest))
         return [Journal(KIND, self._height, b"", digest), *(Send(member, signed) for member in self._view.committee)]
+
+    def _holds(self, cell_set: CellSet) -> bool:
+        return set(cell_set.contributions) <= self._held.get(cell_set.cell, frozenset())
 
     def _try_certify(self, now: float) -> Effects:
         for digest, votes in self._votes.items():

@@ -40,6 +40,8 @@ from protocols.wire.messages import ENVELOPE_MAX_BYTES, Header, HeaderCertificat
 KIND = "head"
 RETRY_S = 1.0
 MODEL_MAX_BYTES = 1 << 30
+UNCHECKED_MAX = 16
+"""Epochs not known yet whose headers are kept: anybody can write one, so there must be an end."""
 
 
 def header_digest(header: Header) -> Digest:
@@ -91,6 +93,7 @@ class Ledger(Machine[State]):
         self._params, self._me, self._lanes = params, me, lanes
         self._views: dict[int, EpochView] = {}
         self._wanted: HeaderCertificate | None = None  # the newest certified header that is not applied yet
+        self._signers: tuple[PeerKey, ...] = ()  # of the wanted header: they have what it names
         self._unchecked: dict[int, HeaderCertificate] = {}  # by epoch whose view is not known yet
         self._reason = ""
         self._began = 0.0
@@ -162,6 +165,8 @@ class Ledger(Machine[State]):
             return []
         view = self._views.get(epoch)
         if view is None:
+            if epoch not in self._unchecked and len(self._unchecked) >= UNCHECKED_MAX:
+                return []
             self._unchecked[epoch] = certificate
             return [NeedEpoch(epoch)]
         try:
@@ -169,6 +174,7 @@ class Ledger(Machine[State]):
         except RemoteError as error:
             return [Blame(sender, f"header refused: {error}")] if sender is not None else []
         self._wanted = certificate
+        self._signers = tuple(view.committee[vote.member - 1] for vote in certificate.votes)
         return self._apply(now) if self.state is not State.APPLYING else []
 
     def _apply(self, now: float) -> Effects:
@@ -182,12 +188,8 @@ class Ledger(Machine[State]):
         return [self._fetch("model", header.params_digest, MODEL_MAX_BYTES)]
 
     def _fetch(self, purpose: str, digest: Digest, max_bytes: int) -> Fetch:
-        """From the members who signed, beginning with one that depends on us: the load spreads over them."""
-        assert self._wanted is not None
-        header = self._wanted.header
-        committee = self._views[header.slot.epoch].committee
-        signers = [committee[vote.member - 1] for vote in self._wanted.votes]
-        ranked = sorted(signers, key=lambda peer: tagged("holder", digest, self._me, peer))
+        """From the members who signed, in an order of our own and another at each try: the load spreads over them."""
+        ranked = sorted(self._signers, key=lambda peer: tagged("holder", digest, self._me, self._attempt, peer))
         return Fetch(purpose, None, (digest,), tuple(ranked), max_bytes)
 
     def _applied(self, model: bytes | None, now: float) -> Effects:

@@ -86,6 +86,15 @@ def _exchange(private: bytes, public: bytes) -> bytes:
         raise MalformedError("a share-encryption key is not a usable X25519 public key") from error
 
 
+def is_usable(public: bytes) -> bool:
+    """Whether shares can be sealed to this key: not a point that gives everybody the same secret."""
+    try:
+        _exchange(bytes(KEY_BYTES), public)  # any private key shows a point of small order
+    except MalformedError:
+        return False
+    return True
+
+
 def _keys(shared: bytes, ephemeral: bytes, recipient: bytes, context: bytes) -> tuple[bytes, bytes]:
     """The sealing key and the commitment to it; both depend on both public keys and the context."""
     derived = _derive(shared, _SEAL + ephemeral + recipient + hashlib.sha256(context).digest(), 2 * KEY_BYTES)

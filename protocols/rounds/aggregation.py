@@ -87,6 +87,7 @@ class Aggregation(Machine[State]):
         self._view, self._height, self._cell = view, height, cell
         self._sign, self._scheme, self._topic = sign, scheme, proof_topic
         self._manifests = Manifests(view, height, parent, chunks)
+        self._wanted: set[Contribution] = set()
         self._verified: dict[Contribution, Verified] = {}
         self._lost: list[Contribution] = []
         self._reported: frozenset[Digest] = frozenset()
@@ -109,6 +110,9 @@ class Aggregation(Machine[State]):
         if self._view.cell_of(signed.signer) != self._cell:
             return []  # this peer also sits in the committee: the submission is for its custody
         contribution = Contribution(signed.signer, signed.digest)
+        if contribution in self._wanted:
+            return []  # sent again
+        self._wanted.add(contribution)
         store = Store(((signed.digest, submission.manifest),))
         return [store, self._fetch(contribution)]
 
@@ -128,6 +132,7 @@ class Aggregation(Machine[State]):
 
     def refused(self, event: JobFailed, _: float) -> Effects:
         contribution, _keep = event.job.subject
+        self._wanted.discard(contribution)
         return [Blame(contribution.contributor, f"served ciphertexts that are not its manifest's: {event.error}")]
 
     def verified(self, event: JobDone, now: float) -> Effects:

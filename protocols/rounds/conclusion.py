@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from protocols.agreement.certificate import list_digest, signatures
+from protocols.agreement.certificate import check_header, list_digest, signatures
 from protocols.effects import Anchor, Blame, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
 from protocols.encryption.scheme import Lanes
+from protocols.errors import RemoteError
 from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started, Stepped
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
@@ -70,7 +71,7 @@ class Conclusion(Machine[State]):
         self._opened: dict[int, tuple[CellResult, Lanes | None]] = {}
         self._total = b""
         self._votes: dict[Digest, dict[int, Signed]] = {}
-        self._voters: set[int] = set()
+        self._voters: dict[int, Digest] = {}
         self._certified: Signed | None = None
         self._seen = False
 
@@ -101,14 +102,19 @@ class Conclusion(Machine[State]):
         assert isinstance(vote, HeaderVote)
         if member is None:
             return [Blame(event.sender, "signs a header but is not in the committee")]
-        votes = self._votes.setdefault(event.signed.digest, {})
-        if member in self._voters and member not in votes:
+        digest = event.signed.digest
+        if self._voters.setdefault(member, digest) != digest:
             return [Blame(event.sender, "signs two headers for one height")]
-        self._voters.add(member)
-        votes[member] = event.signed
+        self._votes.setdefault(digest, {})[member] = event.signed
         return self._try_certify(now)
 
-    def seen(self, _: Event, __: float) -> Effects:
+    def seen(self, event: Received, _: float) -> Effects:
+        """Somebody has published a certificate (a true one): this member need not."""
+        assert isinstance(event.message, HeaderCertificate)
+        try:
+            check_header(event.message, self._view)
+        except RemoteError as error:
+            return [Blame(event.sender, f"header refused: {error}")]
         self._seen = True
         return []
 

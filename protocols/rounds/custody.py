@@ -158,6 +158,8 @@ class Custody(Machine[State]):
         return [Tell(Ready(held, final=False))]
 
     def _release_cell(self, cell_set: CellSet) -> Effects:
+        if not self._view.admits(cell_set):
+            return [Observe("release-refused", {"cell": cell_set.cell, "reason": "no such set is ever opened"})]
         missing = [each for each in cell_set.contributions if each not in self._shares]
         if missing:
             return [Observe("release-skipped", {"cell": cell_set.cell, "missing": len(missing)})]

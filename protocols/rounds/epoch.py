@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from protocols.encryption.sealing import is_usable
 from protocols.hashing import tagged
 from protocols.params import Params
 from protocols.rounds.cells import draw_aggregators, draw_cells
 from protocols.rounds.committee import draw_committee
 from protocols.types import Digest, Height, PeerKey, Role
-from protocols.wire.messages import EpochKey, Slot
+from protocols.wire.messages import CellSet, EpochKey, Slot
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,16 @@ class EpochView:
     def cell_quorum(self, cell: int) -> int:
         """Contributors without whom a cell is not opened: at least m - d and at least k_min."""
         return max(self.params.k_min, len(self.cells[cell]) - self.params.dropouts)
+
+    def admits(self, cell_set: CellSet) -> bool:
+        """What a set must be to be voted for or released: of one known cell, big enough, in order, nobody twice."""
+        contributors = [contribution.contributor for contribution in cell_set.contributions]
+        return (
+            cell_set.cell < len(self.cells)
+            and contributors == sorted(set(contributors))
+            and len(contributors) >= self.cell_quorum(cell_set.cell)
+            and set(contributors) <= set(self.cells[cell_set.cell])
+        )
 
     def aggregators(self, height: int, cell: int) -> tuple[PeerKey, ...]:
         """Who adds this cell in this round."""
@@ -123,6 +134,8 @@ class EpochKeys:
         bound = (key.epoch, key.committee_root) == (self._view.epoch, self._view.committee_root)
         if member is None or not bound or (known is not None and known.sequence >= key.sequence):
             return False
+        if not is_usable(key.public):
+            return False  # else one member's junk key would fail every contributor's sealing
         self._newest[member] = key
         return True
 

@@ -34,12 +34,21 @@ from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.epoch import EpochView
-from protocols.rounds.manifests import Manifests
+from protocols.rounds.manifests import Manifests, open_manifest
 from protocols.rounds.release import set_digest
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import update_root
 from protocols.updates.schema import UpdateSchema
-from protocols.wire.messages import Aggregate, CellResult, CellSet, Contribution, Manifest, Release, Submission
+from protocols.wire.messages import (
+    ENVELOPE_MAX_BYTES,
+    Aggregate,
+    CellResult,
+    CellSet,
+    Contribution,
+    Manifest,
+    Release,
+    Submission,
+)
 
 REFETCH_S = 1.0
 
@@ -93,6 +102,8 @@ class CellOpening(Machine[State]):
         (State.SUMMING, "unfetched:sum"): "recompute",
         (State.SUMMING, "done:verify-sum"): "verified_sum",
         (State.SUMMING, "failed:verify-sum"): "recompute",
+        (State.SUMMING, "fetched:manifest"): "manifest",
+        (State.SUMMING, "unfetched:manifest"): "unfetched",
         (State.SUMMING, "fetched:ciphertexts"): "fetched",
         (State.SUMMING, "unfetched:ciphertexts"): "unfetched",
         (State.SUMMING, "timer:refetch"): "refetch",
@@ -117,6 +128,7 @@ class CellOpening(Machine[State]):
             "failed:verify-sum",
             "done:verify",
             "failed:verify",
+            "done:recompute",
         }
     )
 
@@ -132,7 +144,7 @@ class CellOpening(Machine[State]):
     ) -> None:
         super().__init__(State.WAITING)
         self._view, self._height, self._cell = view, height, cell
-        self._scheme, self._schema = scheme, schema
+        self._scheme, self._schema, self._chunks = scheme, schema, chunks
         self._manifests = Manifests(view, height, parent, chunks)
         self._aggregates: dict[PeerKey, tuple[Digest, ...]] = {}
         self._releases: dict[int, Share] = {}
@@ -141,7 +153,7 @@ class CellOpening(Machine[State]):
         self._set = CellSet(cell, ())
         self._sets = NO_DIGEST
         self._parts: dict[Contribution, Verified] | None = None  # being added by ourselves
-        self._lost: list[Contribution] = []
+        self._lost: list[Fetch] = []
         self._total: Summed | None = None
         self._began = 0.0
 
@@ -201,30 +213,44 @@ class CellOpening(Machine[State]):
         if self._parts is not None:
             return []
         self._parts = {}
-        return [self._fetch(contribution) for contribution in self._set.contributions]
+        wanted = [
+            (contribution, self._manifests.named(contribution.manifest)) for contribution in self._set.contributions
+        ]
+        return [self._fetch(contribution, manifest) for contribution, manifest in wanted]
+
+    def manifest(self, event: Fetched, now: float) -> Effects:
+        """A manifest whose contributor did not send it to this member."""
+        (blob,) = event.blobs
+        contribution: Contribution = event.fetch.subject
+        try:
+            signed = open_manifest(blob, self._view, self._height, self._chunks)
+        except RemoteError:
+            return self._again(event.fetch, now)
+        if (signed.signer, signed.digest) != (contribution.contributor, contribution.manifest):
+            return self._again(event.fetch, now)
+        assert isinstance(signed.message, Manifest)
+        return [self._fetch(contribution, signed.message)]
 
     def fetched(self, event: Fetched, _: float) -> Effects:
         arguments = (self._scheme, event.blobs, event.fetch.digests)
-        return [Job("verify", verify_ciphertexts, arguments, subject=event.fetch.subject)]
+        return [Job("verify", verify_ciphertexts, arguments, subject=event.fetch)]
 
     def unfetched(self, event: FetchFailed, now: float) -> Effects:
-        self._lost.append(event.fetch.subject)
-        return [SetTimer("refetch", now + REFETCH_S)]
+        return self._again(event.fetch, now)
 
     def refetch(self, _: Event, __: float) -> Effects:
         lost, self._lost = self._lost, []
-        return [self._fetch(contribution) for contribution in lost]
+        return list(lost)
 
     def verified(self, event: JobDone, _: float) -> Effects:
         assert self._parts is not None
-        self._parts[event.job.subject] = event.result
+        self._parts[event.job.subject.subject] = event.result
         if len(self._parts) < len(self._set.contributions):
             return []
         return [Job("recompute", add, (self._scheme, list(self._parts.values())))]
 
     def refused(self, event: JobFailed, now: float) -> Effects:
-        self._lost.append(event.job.subject)
-        return [SetTimer("refetch", now + REFETCH_S)]
+        return self._again(event.job.subject, now)
 
     def recomputed(self, event: JobDone, now: float) -> Effects:
         summed: Summed = event.result
@@ -248,8 +274,9 @@ class CellOpening(Machine[State]):
 
     def failed(self, event: JobFailed, now: float) -> Effects:
         """Liars can look like a spoiled cell until all honest shares are out: only then it counts nothing."""
-        all_out = self._patience_over or self._tried == len(self._view.committee)
-        if isinstance(event.error, SpoiledSumError) and all_out:
+        keyless = not self._scheme.needs_keys  # then there are no shares to wait for
+        all_out = keyless or self._patience_over or self._tried == len(self._view.committee)
+        if (keyless or isinstance(event.error, SpoiledSumError)) and all_out:
             void = CellResult(self._cell, 0, NO_DIGEST, NO_DIGEST)
             fields = {"height": self._height, "cell": self._cell, "reason": str(event.error)}
             return [Observe("spoiled", fields), self._done(CellOpened(void, None))]
@@ -306,11 +333,16 @@ class CellOpening(Machine[State]):
                 effects.append(Blame(aggregator, f"wrong sum of cell {self._cell}, chunk {wrong}"))
         return effects
 
-    def _fetch(self, contribution: Contribution) -> Fetch:
-        manifest: Manifest | None = self._manifests.named(contribution.manifest)
-        assert manifest is not None, "a member votes only for contributions that it holds"
+    def _fetch(self, contribution: Contribution, manifest: Manifest | None) -> Fetch:
         holders = (*self._view.aggregators(self._height, self._cell), contribution.contributor)
+        if manifest is None:  # others voted for it
+            holders += self._view.committee
+            return Fetch("manifest", contribution, (contribution.manifest,), holders, ENVELOPE_MAX_BYTES)
         return Fetch("ciphertexts", contribution, manifest.chunk_roots, holders, CHUNK_MAX_BYTES)
+
+    def _again(self, fetch: Fetch, now: float) -> Effects:
+        self._lost.append(fetch.elsewhere())
+        return [SetTimer("refetch", now + REFETCH_S)]
 
     def _phase(self, name: str, now: float) -> Observe:
         return Observe("phase", {"height": self._height, "phase": name, "seconds": now - self._began})

@@ -205,5 +205,5 @@ class Audit(Machine[State]):
         return (contribution.contributor, *self._view.aggregators(self._height, cell), *self._view.committee)
 
     def _again(self, fetch: Fetch, now: float) -> Effects:
-        self._lost.append(fetch)
+        self._lost.append(fetch.elsewhere())
         return [SetTimer("refetch", now + REFETCH_S)]
