@@ -42,7 +42,7 @@ def run(
     task: Annotated[
         str | None,
         typer.Option(
-            help="What is learnt: spector, breast_cancer, digits, mnist, a dotted module or a .py file. Default: digits."
+            help="What is learnt: spector, breast_cancer, digits, mnist, a module or a .py file. Default: digits."
         ),
     ] = None,
     peers: Annotated[int | None, typer.Option(help="How many peers hold data. Default: 24.")] = None,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -15,7 +13,6 @@ import trio
 from p2pnode.chain.client import open_reader
 from p2pnode.chain.reader import ChainReader
 from p2pnode.disk import FolderDisk
-from p2pnode.files import make_folder
 from p2pnode.learning.task import Task
 from protocols.errors import LocalError
 from protocols.types import Address, Digest
@@ -24,14 +21,15 @@ from simnet.faults import Director
 from simnet.folder import RunFolder
 from simnet.founding import Ground, found, open_for_all, running_chain
 from simnet.history import History
-from simnet.lines import lines_of
+from simnet.orders import BLOB_BUDGET_BYTES, Command, Order, Orders
 from simnet.outcome import Outcome
+from simnet.pool import Pool
 from simnet.roster import identity, roster
 from simnet.scenario import Fault
 from simnet.watch import AnchorWatch
-from simnet.worker import BLOB_BUDGET_BYTES, Command, Orders
 
-GOODBYE_S: Final = 10.0
+LINGER_S: Final = 2.0
+"""For nodes outside of our processes, that may be a step behind."""
 FINALITY_S: Final = 20.0
 POLL_S: Final = 0.25
 
@@ -40,19 +38,19 @@ class Cluster:
     """One real run, new or resumed.
 
     Args:
+        pool: the worker processes, started already.
         past: what happened before, if the run is resumed.
         sink: told of every event.
         say: told what a person should know.
     """
 
-    def __init__(self, run: RunFolder, task: Task, past: History, sink: Sink, say: Callable[[str], None]) -> None:
-        self._run, self._task, self._sink, self._say = run, task, sink, say
+    def __init__(self, run: RunFolder, pool: Pool, past: History, sink: Sink, say: Callable[[str], None]) -> None:
+        self._run, self._pool, self._sink, self._say = run, pool, sink, say
         self._began = time.time() - past.seconds
         scenario = self._scenario = run.scenario
         self._params = scenario.protocol()
         names = [member.name for member in roster(scenario)]
-        self._home = {name: place % scenario.processes for place, name in enumerate(names)}
-        self._workers: list[trio.Process] = []
+        self._home = {name: place % len(pool) for place, name in enumerate(names)}
         self._addresses: dict[str, str] = {}
         self._lost: set[str] = set()
         self._failure: str | None = None
@@ -61,43 +59,42 @@ class Cluster:
         faults = sorted(scenario.faults, key=lambda fault: fault.at_height)[len(past.faults) :]
         self._director = Director(faults, by_key, self._params.rounds_per_epoch, self._strike)
 
-    async def run(self) -> Outcome:
-        """Starts everything, waits until all that live have finished, stops everything.
+    async def run(self, task: Task) -> Outcome:
+        """Founds the subnet, conducts the workers, waits until all nodes that live have finished.
 
         Raises:
             LocalError: a worker failed; says why, or where its log is.
             ChainError: the chain does not answer or refuses.
         """
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._stop)
-            await self._spawn()  # first of all: their imports take longest
             url = await stack.enter_async_context(running_chain(self._run.path, self._scenario.chain))
-            spec = self._task.spec.encode()
+            spec = task.spec.encode()
             ground = await found(self._run.path, url, self._scenario.seed, self._params.encode(), spec)
             reader = await open_reader(url, Address(bytes.fromhex(ground.registry)), ground.subnet)
             stack.push_async_callback(reader.aclose)
             async with trio.open_nursery() as self._nursery:
-                for number in range(len(self._workers)):
+                for number in range(len(self._pool)):
                     self._nursery.start_soon(self._listen, number)
                 await self._conduct(ground, reader)
                 self._nursery.cancel_scope.cancel()
+            await self._pool.stop()  # before the chain, and so that the disks are free
         self._outcome.model = self._read_model()
         return self._outcome
 
     async def _conduct(self, ground: Ground, reader: ChainReader) -> None:
-        for number in range(len(self._workers)):
-            await self._send(number, self._orders(number, ground).model_dump_json())
+        for number in range(len(self._pool)):
+            await self._pool.send(number, self._orders(number, ground))
         await self._until(lambda: len(self._addresses) == len(self._home))
         bootstrap = self._addresses[next(iter(self._home))]
         self._say(f"bootstrap  {bootstrap}\nchain      {ground.chain}")
-        for number in range(len(self._workers)):
-            await self._send(number, Command(do="start", bootstrap=bootstrap).model_dump_json())
+        for number in range(len(self._pool)):
+            await self._pool.send(number, Command(do="start", bootstrap=bootstrap))
         await self._open_when_registered(ground, reader)
         watch = AnchorWatch(reader, self._tell)
         self._nursery.start_soon(watch.run)
         await self._until(lambda: not (set(self._home) - set(self._outcome.digests) - self._lost))
         with trio.move_on_after(FINALITY_S):
-            await watch.look()
+            await trio.sleep(LINGER_S)
             await self._until(lambda: watch.all_final)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._tell("simnet", "resources", {"peak_rss_bytes": peak})
@@ -108,20 +105,6 @@ class Cluster:
             await trio.sleep(POLL_S)
         if not (await reader.subnet()).opened_block:
             await open_for_all(ground, self._scenario.seed)
-
-    async def _spawn(self) -> None:
-        logs = self._run.path / "logs"
-        make_folder(logs)
-        for number in range(min(self._scenario.processes, len(self._home))):
-            with (logs / f"worker-{number}.log").open("ab") as log:
-                process = await trio.lowlevel.open_process(
-                    [sys.executable, "-m", "simnet.worker"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    start_new_session=True,  # Ctrl-C is for us; we end them in good order
-                )
-            self._workers.append(process)
 
     def _orders(self, number: int, ground: Ground) -> Orders:
         members = tuple(name for name, home in self._home.items() if home == number)
@@ -137,36 +120,25 @@ class Cluster:
         )
 
     async def _listen(self, number: int) -> None:
-        process = self._workers[number]
-        assert process.stdout is not None
-        async for line in lines_of(process.stdout):
+        async for line in self._pool.lines(number):
             self._hear(parse_event(line))
-        code = await process.wait()
-        log = self._run.path / "logs" / f"worker-{number}.log"
+        code, log = await self._pool.exit_code(number), self._pool.log(number)
         raise LocalError(self._failure or f"worker {number} ended by itself with exit code {code}; its log is {log}")
 
     def _hear(self, event: Event) -> None:
         match event.name:
             case "listening":
                 self._addresses[event.node] = event.fields["address"]
-            case "ended":
-                self._outcome.digests[event.node] = event.fields["params_digest"]
             case "failed":
                 self._failure = event.fields["reason"]
             case _:
                 self._sink(event)
                 self._director.hear(event)
+        if event.name == "finished":
+            self._outcome.digests[event.node] = event.fields["params_digest"]
 
     def _tell(self, node: str, name: str, fields: Mapping[str, object]) -> None:
         self._hear(Event(time.time() - self._began, node, name, fields))
-
-    async def _send(self, number: int, line: str) -> None:
-        stdin = self._workers[number].stdin
-        assert stdin is not None
-        try:
-            await stdin.send_all(line.encode() + b"\n")
-        except trio.BrokenResourceError:
-            await trio.sleep(GOODBYE_S)  # it died; `_listen` is about to say so
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -185,24 +157,10 @@ class Cluster:
         await self._order("unmute" if fault.kind == "silent" else "revive", names)
         self._tell("simnet", "mended", {"kind": fault.kind, "peers": names})
 
-    async def _order(self, do: str, names: tuple[str, ...]) -> None:
-        for number in range(len(self._workers)):
-            if here := [name for name in names if self._home[name] == number]:
-                await self._send(number, Command.model_validate({"do": do, "peers": here}).model_dump_json())
-
-    async def _stop(self) -> None:
-        """Ends the workers: in good order if they are able to, by force if not; nobody outlives us."""
-        with trio.CancelScope(shield=True):
-            for process in self._workers:
-                assert process.stdin is not None
-                await process.stdin.aclose()
-            with trio.move_on_after(GOODBYE_S):
-                for process in self._workers:
-                    await process.wait()
-            for process in self._workers:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
+    async def _order(self, do: Order, names: tuple[str, ...]) -> None:
+        for number in range(len(self._pool)):
+            if here := tuple(name for name in names if self._home[name] == number):
+                await self._pool.send(number, Command(do=do, peers=here))
 
     def _read_model(self) -> bytes:
         """The final model's bytes, from the disk of a node that finished."""

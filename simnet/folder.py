@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +20,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from p2pnode.files import explained, make_folder, write_durably
-from p2pnode.learning.model import load_model
 from protocols.errors import LocalError
 from simnet.events import Event, read_events
 from simnet.scenario import Scenario
@@ -99,6 +99,11 @@ class RunFolder:
         with explained("write", self.path / EVENTS):
             self._events.truncate(0)
 
+    def discard(self) -> None:
+        """Removes the folder of a new run that turned out not to be able to begin."""
+        with explained("remove", self.path):
+            shutil.rmtree(self.path)
+
     def node(self, name: str) -> Path:
         """The folder of one node's state."""
         return self.path / "nodes" / name
@@ -108,6 +113,8 @@ class RunFolder:
 
     def save_model(self, model: bytes) -> None:
         """params.npz: the final parameters by name."""
+        from p2pnode.learning.model import load_model  # late: JAX takes seconds to import
+
         params, _ = load_model(model)
         buffer = io.BytesIO()
         np.savez(buffer, **params)  # type: ignore[arg-type]  # numpy's stub takes the names for its own keywords

@@ -6,23 +6,25 @@ import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 from rich.console import Console
 
-from p2pnode.learning.task import Task, load_task
-from protocols.errors import LocalError
-from simnet.cluster import Cluster
+from p2pnode.learning.modules import find_module
+from protocols.errors import LocalError, TwoPMError
 from simnet.events import Event, Sink
 from simnet.folder import RunFolder, free_folder
 from simnet.history import History, history_of
 from simnet.outcome import Outcome
+from simnet.pool import worker_pool
 from simnet.progress import Progress, metrics_line
-from simnet.report import render_report, seconds
-from simnet.roster import deal_data
 from simnet.scenario import Scenario
 from simnet.summary import summarise
-from simnet.world import run_virtual
+from simnet.units import seconds
+
+if TYPE_CHECKING:
+    from p2pnode.learning.task import Task
 
 PLAINTEXT_WARNING = (
     "[bold white on red] PLAINTEXT [/] Nothing is encrypted in this run: every update can be read by others. "
@@ -34,12 +36,11 @@ def new_run(scenario: Scenario, out: Path | None) -> None:
     """Runs a scenario into a new folder.
 
     Raises:
-        TwoPMError: the scenario, the task or the folder will not do (then nothing was touched), or the run failed.
+        TwoPMError: the scenario, the task or the folder will not do (then no folder is left), or the run failed.
     """
-    task = load_task(scenario.task, scenario.options)
-    deal_data(scenario, task)
+    find_module(scenario.task)
     with RunFolder.create(out or free_folder(scenario.task), scenario) as folder:
-        _run(folder, task, History())
+        _run(folder, History())
 
 
 def resumed_run(path: Path) -> None:
@@ -51,11 +52,10 @@ def resumed_run(path: Path) -> None:
     with RunFolder.resume(path) as folder:
         if folder.scenario.backend == "virtual":
             folder.restart_events()
-        past = history_of(folder.events())
-        _run(folder, load_task(folder.scenario.task, folder.scenario.options), past)
+        _run(folder, history_of(folder.events()))
 
 
-def _run(folder: RunFolder, task: Task, past: History) -> None:
+def _run(folder: RunFolder, past: History) -> None:
     scenario, console = folder.scenario, Console()
     progress = Progress(scenario, console, past)
     if scenario.plaintext:
@@ -66,27 +66,56 @@ def _run(folder: RunFolder, task: Task, past: History) -> None:
         folder.record(event)
         progress.hear(event)
 
+    backend = _virtual if scenario.backend == "virtual" else _real
     try:
         with progress:
-            outcome = _backend(folder, task, past, sink, progress.say)
+            outcome = backend(folder, past, sink, progress.say)
     except BaseException:
-        progress.say(f"The run stopped. Go on with it: simnet run --resume {folder.path}")
+        if folder.path.exists():
+            progress.say(f"The run stopped. Go on with it: simnet run --resume {folder.path}")
         raise
     _finish(folder, outcome, progress)
 
 
-def _backend(folder: RunFolder, task: Task, past: History, sink: Sink, say: Callable[[str], None]) -> Outcome:
-    if folder.scenario.backend == "virtual":
-        return run_virtual(folder.scenario, sink, task)
+def _virtual(folder: RunFolder, past: History, sink: Sink, _: Callable[[str], None]) -> Outcome:
+    task = _prepare(folder, past)
+    from simnet.world import run_virtual
 
+    return run_virtual(folder.scenario, sink, task)
+
+
+def _real(folder: RunFolder, past: History, sink: Sink, say: Callable[[str], None]) -> Outcome:
     async def run() -> Outcome:
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # trio's own handler: both end in good order
-        return await Cluster(folder, task, past, sink, say).run()
+        async with worker_pool(folder.path / "logs", folder.scenario.processes) as pool:
+            # What follows imports JAX and web3, as the workers do at this very time.
+            task = await trio.to_thread.run_sync(_prepare, folder, past)
+            from simnet.cluster import Cluster
+
+            return await Cluster(folder, pool, past, sink, say).run(task)
 
     return trio.run(run)
 
 
+def _prepare(folder: RunFolder, past: History) -> Task:
+    """The task, checked with the scenario; if they do not fit, a new run's folder is not left behind."""
+    from p2pnode.learning.task import load_task
+    from simnet.roster import deal_data
+
+    scenario = folder.scenario
+    try:
+        task = load_task(scenario.task, scenario.options)
+        deal_data(scenario, task)
+    except TwoPMError:
+        if not past.seconds:
+            folder.discard()
+        raise
+    return task
+
+
 def _finish(folder: RunFolder, outcome: Outcome, progress: Progress) -> None:
+    from simnet.report import render_report
+
     scenario, history = folder.scenario, progress.history
     if scenario.backend == "virtual":  # no event of the world, which must not depend on the machine
         history.peak_rss["simnet"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -47,7 +47,7 @@ class MemoryDisk:
     def records(self) -> tuple[bytes, ...]:
         return tuple(self._journal)
 
-    def put(self, digest: Digest, blob: bytes) -> None:
+    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:  # noqa: ARG002  # memory is durable here
         self._blobs[digest] = bytes(blob)
 
     def get(self, digest: Digest) -> bytes | None:

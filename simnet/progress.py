@@ -12,8 +12,8 @@ from rich.table import Table
 
 from simnet.events import Event
 from simnet.history import History
-from simnet.report import seconds, size
 from simnet.scenario import Scenario
+from simnet.units import seconds, size
 
 REFRESH_PER_S: Final = 4
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from simnet import charts
 from simnet.history import History
 from simnet.scenario import Scenario
+from simnet.units import seconds, size
 
 
 def render_report(scenario: Scenario, summary: Mapping[str, Any], history: History) -> str:
@@ -18,24 +19,6 @@ def render_report(scenario: Scenario, summary: Mapping[str, Any], history: Histo
     environment.filters |= {"seconds": seconds, "size": size, "peer": lambda key: history.names.get(key, key[:8])}
     page = environment.get_template("report.html.j2")
     return page.render(scenario=scenario, summary=summary, history=history, charts=_charts(history))
-
-
-def seconds(value: float | None) -> str:
-    """A duration for people."""
-    if value is None:
-        return "–"
-    return f"{value:.2f} s" if value < 60 else f"{int(value // 60)} min {value % 60:.0f} s"
-
-
-def size(value: float | None) -> str:
-    """An amount of bytes for people."""
-    if value is None:
-        return "–"
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("the loop returns at its last unit")
 
 
 def _charts(history: History) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """One worker process of a real run: several nodes in one trio loop, with real sockets, chain and disk.
 
-    python -m simnet.worker        (started by simnet/cluster.py)
+    python -m simnet.worker        (started by simnet/pool.py)
 
 Its first line of input is its `Orders`, each further one a `Command`; when its input ends, it stops. Its output is
 events.
@@ -17,11 +17,9 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from functools import partial
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import trio
-from pydantic import BaseModel, ConfigDict
 
 from p2pnode.chain.client import EvmChain, open_reader, request_faucet
 from p2pnode.chain.reader import ChainReader
@@ -39,46 +37,15 @@ from protocols.types import Address, PeerKey
 from simnet.events import Event
 from simnet.faults import Gate
 from simnet.lines import lines_of
+from simnet.orders import BLOB_BUDGET_BYTES, Command, Orders
 from simnet.roster import Member, deal_data, identity, roster
-from simnet.scenario import Scenario
 from simnet.trouble import causes
 from simnet.watch import Tell
 
-BLOB_BUDGET_BYTES: Final = 4 << 30
 RESOURCES_EVERY_S: Final = 5.0
 FAUCETS_AT_ONCE: Final = 8
 LINGER_S: Final = 1.0
 """Short, since a worker keeps its transports and disks open until the whole run is over."""
-
-
-class Orders(BaseModel):
-    """What a worker is to do: run these members of the scenario in this subnet.
-
-    Attributes:
-        began: Unix seconds of the run's time 0.
-        registry: of the subnets, in hex.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    worker: str
-    scenario: Scenario
-    members: tuple[str, ...]
-    folder: Path
-    began: float
-    chain: str
-    registry: str
-    subnet: int
-
-
-class Command(BaseModel):
-    """What a worker is told on the way: to start its nodes, or what is to become of some of them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    do: Literal["start", "kill", "revive", "mute", "unmute"]
-    peers: tuple[str, ...] = ()
-    bootstrap: str = ""
 
 
 class Crew:
@@ -149,8 +116,7 @@ class Crew:
                     LINGER_S,
                 )
                 data = None if member.share is None else self._data[member.share]
-                digest = await Node(config, ports, keys, self._task, data, observe).run()
-                observe("ended", {"params_digest": digest})
+                await Node(config, ports, keys, self._task, data, observe).run()
                 await trio.sleep_forever()
 
     async def _account(self) -> None:

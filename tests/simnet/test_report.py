@@ -2,7 +2,7 @@ import re
 
 from simnet.events import Event
 from simnet.history import history_of
-from simnet.report import render_report, seconds, size
+from simnet.report import render_report
 from simnet.scenario import make_scenario
 from simnet.summary import summarise
 from tests.simnet.recorded import recorded
@@ -41,8 +41,3 @@ def test_what_comes_from_outside_is_escaped() -> None:
 
 def test_an_empty_run_has_a_report() -> None:
     assert "0 of 3 rounds" in report([])
-
-
-def test_units() -> None:
-    assert [seconds(None), seconds(1.5), seconds(125)] == ["–", "1.50 s", "2 min 5 s"]
-    assert [size(None), size(999), size(1500), size(2.5e12)] == ["–", "999 B", "1.5 kB", "2500.0 GB"]
