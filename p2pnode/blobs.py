@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from p2pnode.files import explained, make_folder, sync_folder, write_durably
+from p2pnode.files import explained, make_folder, write_durably
 from protocols.errors import LocalError
 from protocols.types import Digest
 
@@ -37,8 +37,8 @@ class BlobStore:
             self._sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
         self.used_bytes = sum(self._sizes.values())
 
-    def put(self, digest: Digest, blob: bytes) -> None:
-        """Stores a blob; durable on return, a no-op if it is there.
+    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:
+        """Stores a blob; a no-op if it is there. One that others have too need not be durable on return.
 
         Raises:
             LocalError: the budget is spent or the disk refuses.
@@ -51,7 +51,7 @@ class BlobStore:
                 f"no room for a blob of {len(blob)} bytes in {self._folder}: {self.used_bytes} of "
                 f"{self._budget_bytes} bytes are in use; raise blob_budget_mib in the settings"
             )
-        write_durably(self._folder / name, hashlib.sha256(blob).digest() + blob, replace=True)
+        write_durably(self._folder / name, hashlib.sha256(blob).digest() + blob, replace=True, sync=durable)
         self._sizes[name] = size
         self.used_bytes += size
 
@@ -79,4 +79,3 @@ class BlobStore:
         self.used_bytes -= size
         with explained("delete", self._folder / digest.hex()):
             (self._folder / digest.hex()).unlink(missing_ok=True)
-            sync_folder(self._folder)

@@ -33,9 +33,9 @@ class FolderDisk:
         """See `Journal.records`."""
         return self._journal.records()
 
-    def put(self, digest: Digest, blob: bytes) -> None:
+    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:
         """See `BlobStore.put`."""
-        self._blobs.put(digest, blob)
+        self._blobs.put(digest, blob, durable=durable)
 
     def get(self, digest: Digest) -> bytes | None:
         """See `BlobStore.get`."""

@@ -54,7 +54,7 @@ from protocols.events import (
     TimerFired,
     Trained,
 )
-from protocols.types import Height, PeerKey
+from protocols.types import Digest, Height, PeerKey
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, Signer
 
@@ -125,6 +125,7 @@ class Driver:
         self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs)
         self.teams: dict[int, Team] = {}
         self.journal: dict[int, list[Journal]] = {}
+        self._kept: dict[int, set[Digest]] = {}
 
     def restore(self, records: tuple[Journal, ...]) -> None:
         """Takes up what was journalled before a crash."""
@@ -139,8 +140,20 @@ class Driver:
         self.teams[team.height] = team
         self.post(team, first)
 
-    def drop(self, below: int) -> None:
-        """Ends rounds that nobody needs any more, and forgets their journal."""
+    def store(self, height: int, effect: Store) -> None:
+        """Keeps blobs until the round is dropped."""
+        for digest, blob in effect.blobs:
+            self._ports.disk.put(digest, blob, durable=effect.durable)
+            self._kept.setdefault(height, set()).add(digest)
+
+    def drop(self, below: int, keep: Digest) -> None:
+        """Ends rounds that nobody needs any more, forgets their journal, and makes room; the head's model stays."""
+        for height in sorted(height for height in self._kept if height < below):
+            for digest in sorted(self._kept.pop(height)):
+                if digest == keep:
+                    self._kept.setdefault(below, set()).add(digest)
+                else:
+                    self._ports.disk.drop(digest)
         for height in [height for height in self.teams if LEDGER < height < below]:
             self.teams.pop(height).close()
         for height in [height for height in self.journal if height < below]:
@@ -205,9 +218,8 @@ class Driver:
         match effect:
             case Journal():
                 self.write(effect)
-            case Store(blobs=blobs):
-                for digest, blob in blobs:
-                    self._ports.disk.put(digest, blob)
+            case Store():
+                self.store(team.height, effect)
             case Send():
                 self._send(team, effect)
             case Publish():

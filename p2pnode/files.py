@@ -47,8 +47,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(path: Path, data: bytes, *, replace: bool) -> None:
-    """Writes a file of mode 0600 that is there whole or not at all; durable on return.
+def write_durably(path: Path, data: bytes, *, replace: bool, sync: bool = True) -> None:
+    """Writes a file of mode 0600 that is there whole or not at all; durable on return unless `sync` is false.
 
     Raises:
         LocalError: the disk refused, or `path` exists and `replace` is false.
@@ -59,12 +59,14 @@ def write_durably(path: Path, data: bytes, *, replace: bool) -> None:
             with open(temporary, "wb", opener=_private) as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
             if replace:
                 temporary.replace(path)
             else:
                 os.link(temporary, path)  # unlike a rename, fails if the name is taken
-            sync_folder(path.parent)
+            if sync:
+                sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -25,7 +25,7 @@ from p2pnode.services import HEAD, INFO, RESPONSE_MAX_BYTES, HeadResponse, Info
 from p2pnode.share_keys import ShareKeys
 from p2pnode.team import MachineFactory, RoundContext, default_machines
 from protocols.checkpoints.machine import Ledger, genesis, restore
-from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Journal
+from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Journal, Store
 from protocols.encryption.schemes import scheme
 from protocols.errors import LocalError, RemoteError
 from protocols.events import EpochKnown, Received, Started
@@ -218,7 +218,7 @@ class Node:
         team = Team(height, self._machines(context))
         self._observe("round", {"height": height, "epoch": view.epoch})
         self._driver.start(team, Started())
-        self._driver.drop(height - KEEP_ROUNDS)
+        self._driver.drop(height - KEEP_ROUNDS, keep=effect.head.params)
         self._keys.erase(before=self._params.epoch(max(0, height - KEEP_ROUNDS)))
         self._inbound.begun(team)
 
@@ -226,7 +226,7 @@ class Node:
         """Moves the learner, keeps and serves its model, and judges it where this node has held-out rows."""
         head = effect.head
         model = self.learner.adopt(head, effect.model)
-        self._ports.disk.put(head.params, model)
+        self._driver.store(head.next_height - 1, Store(((head.params, model),), durable=True))
         self._observe("bytes", {"sent": self._ports.transport.bytes_sent(), "by_kind": dict(self._driver.sent)})
         if self._held_out is not None:
             self._driver.guard("metrics", None, lambda: self._judge(head.next_height - 1))

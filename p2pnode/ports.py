@@ -186,17 +186,19 @@ class Chain(Protocol):
 
 
 class Disk(Protocol):
-    """Durable state of one node. Everything written is durable when the call returns (fsync)."""
+    """Durable state of one node."""
 
     def append(self, record: bytes) -> None:
-        """Appends one record to the journal."""
+        """Appends one record to the journal; durable (fsync) when the call returns."""
         ...
 
     def records(self) -> tuple[bytes, ...]:
         """All journal records in order; raises `LocalError` naming file and offset if the journal is corrupted."""
         ...
 
-    def put(self, digest: Digest, blob: bytes) -> None: ...
+    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:
+        """Keeps a blob; what only this node has must be durable on return, what others have too need not."""
+        ...
 
     def get(self, digest: Digest) -> bytes | None: ...
 

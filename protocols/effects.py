@@ -61,9 +61,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Keep blobs, to be served by digest."""
+    """Keep blobs for a few rounds, to be served by digest.
 
-    blobs: tuple[tuple[Digest, bytes], ...]
+    Attributes:
+        durable: nobody else has them: they must be on the disk before the next effect is performed.
+    """
+
+    blobs: tuple[tuple[Digest, bytes], ...] = field(repr=False)
+    durable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

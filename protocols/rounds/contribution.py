@@ -141,7 +141,7 @@ class Contribution(Machine[State]):
         record = Journalled(self._sign(manifest).encoded, encrypted.sealed)
         self.state = State.SUBMITTED
         journal = Journal(KIND, self._height, b"", codec.encode(record))
-        return [Store(encrypted.chunks), journal, self._phase("encrypt", now), *self._sends(record)]
+        return [Store(encrypted.chunks, durable=True), journal, self._phase("encrypt", now), *self._sends(record)]
 
     def receipt(self, event: Received, _: float) -> Effects:
         receipt = event.message

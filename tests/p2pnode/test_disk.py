@@ -12,7 +12,7 @@ def test_records_and_blobs_are_there_again_after_a_restart(tmp_path):
     with FolderDisk(tmp_path / "node", 1000) as disk:
         port: Disk = disk
         port.append(b"record")
-        port.put(NAME, b"blob")
+        port.put(NAME, b"blob", durable=True)
     with FolderDisk(tmp_path / "node", 1000) as disk:
         assert disk.records() == (b"record",)
         assert disk.get(NAME) == b"blob"
