@@ -39,19 +39,22 @@ class Cluster:
 
     Args:
         pool: the worker processes, started already.
+        began: Unix seconds of the run's time 0; when it is resumed, as if it had never paused.
         past: what happened before, if the run is resumed.
         sink: told of every event.
         say: told what a person should know.
     """
 
-    def __init__(self, run: RunFolder, pool: Pool, past: History, sink: Sink, say: Callable[[str], None]) -> None:
-        self._run, self._pool, self._sink, self._say = run, pool, sink, say
-        self._began = time.time() - past.seconds
+    def __init__(
+        self, run: RunFolder, pool: Pool, began: float, past: History, sink: Sink, say: Callable[[str], None]
+    ) -> None:
+        self._run, self._pool, self._began, self._sink, self._say = run, pool, began, sink, say
         scenario = self._scenario = run.scenario
         self._params = scenario.protocol()
         names = [member.name for member in roster(scenario)]
         self._home = {name: place % len(pool) for place, name in enumerate(names)}
         self._addresses: dict[str, str] = {}
+        self._joined: set[str] = set()
         self._lost: set[str] = set()
         self._failure: str | None = None
         self._outcome = Outcome()
@@ -85,10 +88,12 @@ class Cluster:
         for number in range(len(self._pool)):
             await self._pool.send(number, self._orders(number, ground))
         await self._until(lambda: len(self._addresses) == len(self._home))
-        bootstrap = self._addresses[next(iter(self._home))]
+        first, *others = self._home
+        bootstrap = self._addresses[first]
+        await self._order("start", (first,), bootstrap)
+        await self._until(lambda: bool(self._joined))
         self._say(f"bootstrap  {bootstrap}\nchain      {ground.chain}")
-        for number in range(len(self._pool)):
-            await self._pool.send(number, Command(do="start", bootstrap=bootstrap))
+        await self._order("start", tuple(others), bootstrap)
         await self._open_when_registered(ground, reader)
         watch = AnchorWatch(reader, self._tell)
         self._nursery.start_soon(watch.run)
@@ -134,6 +139,8 @@ class Cluster:
             case _:
                 self._sink(event)
                 self._director.hear(event)
+        if event.name == "joined":
+            self._joined.add(event.node)
         if event.name == "finished":
             self._outcome.digests[event.node] = event.fields["params_digest"]
 
@@ -157,10 +164,10 @@ class Cluster:
         await self._order("unmute" if fault.kind == "silent" else "revive", names)
         self._tell("simnet", "mended", {"kind": fault.kind, "peers": names})
 
-    async def _order(self, do: Order, names: tuple[str, ...]) -> None:
+    async def _order(self, do: Order, names: tuple[str, ...], bootstrap: str = "") -> None:
         for number in range(len(self._pool)):
             if here := tuple(name for name in names if self._home[name] == number):
-                await self._pool.send(number, Command(do=do, peers=here))
+                await self._pool.send(number, Command(do=do, peers=here, bootstrap=bootstrap))
 
     def _read_model(self) -> bytes:
         """The final model's bytes, from the disk of a node that finished."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,8 @@ def _virtual(folder: RunFolder, past: History, sink: Sink, _: Callable[[str], No
 
 
 def _real(folder: RunFolder, past: History, sink: Sink, say: Callable[[str], None]) -> Outcome:
+    began = time.time() - past.seconds
+
     async def run() -> Outcome:
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # trio's own handler: both end in good order
         async with worker_pool(folder.path / "logs", folder.scenario.processes) as pool:
@@ -92,7 +95,7 @@ def _real(folder: RunFolder, past: History, sink: Sink, say: Callable[[str], Non
             task = await trio.to_thread.run_sync(_prepare, folder, past)
             from simnet.cluster import Cluster
 
-            return await Cluster(folder, pool, past, sink, say).run(task)
+            return await Cluster(folder, pool, began, past, sink, say).run(task)
 
     return trio.run(run)
 

@@ -59,7 +59,7 @@ class Crew:
         self._members = {member.name: member for member in roster(scenario) if member.name in orders.members}
         self._workers = ThreadWorkers(max(1, (os.cpu_count() or 1) // scenario.processes))
         self._bootstrap = ""
-        self._start = trio.Event()
+        self._started = {name: trio.Event() for name in self._members}
         self._lives: dict[str, trio.CancelScope] = {}
         self._gates: dict[str, Gate] = {}
 
@@ -74,11 +74,11 @@ class Crew:
             self._nursery.cancel_scope.cancel()
 
     def _obey(self, command: Command) -> None:
-        if command.do == "start":
-            self._bootstrap = command.bootstrap
-            self._start.set()
         for name in command.peers:
             match command.do:
+                case "start":
+                    self._bootstrap = command.bootstrap
+                    self._started[name].set()
                 case "kill":
                     self._lives[name].cancel()
                 case "revive":
@@ -103,7 +103,7 @@ class Crew:
             async with open_transport(keys.peer_seed, listen, prefix, Limits(), report) as transport:
                 gate = self._gates[member.name] = Gate(transport)
                 observe("listening", {"address": transport.addresses[0]})
-                await self._start.wait()
+                await self._started[member.name].wait()
                 ports = Ports(RealClock(), _fresh_secret, gate, chain, disk, self._workers, folder)
                 bootstrap = () if transport.addresses[0] == self._bootstrap else (self._bootstrap,)
                 config = NodeConfig(
