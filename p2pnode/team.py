@@ -76,7 +76,7 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     if cell is not None and context.contributes:
         machines.append(_contribution(context))
     if me in view.validators:
-        machines.append(Audit(view, context.height, context.scheme, context.chunks))
+        machines.append(Audit(view, context.height, context.scheme, context.chunks, context.schema.limbs))
     return machines
 
 

@@ -105,6 +105,23 @@ class OneTimeKeyScheme(Ciphertexts):
             f"itself; wait for the shares of other members"
         )
 
+    def reopen(self, total: Residues, context: PublicContext, key: bytes, contributors: int, lanes: int) -> Lanes:
+        """The exact lane sums, int64[lanes], under a summed key that another found; it must prove itself here too.
+
+        Raises:
+            RemoteError: not the bytes of a key, or it does not prove itself on this sum.
+            LocalError: the sum has not the shape that the lanes ask for, or an impossible number of contributors.
+        """
+        check_total(total, contributors, lanes)
+        bound = expand.SMALL_BOUND * contributors
+        coefficients = np.frombuffer(key, "<i2").astype(np.int64) if len(key) == 2 * self.ring.degree else None
+        if coefficients is None or np.abs(coefficients).max() > bound:
+            raise RemoteError("not the bytes of a summed key: wrong length, or a coefficient beyond its bound")
+        sums, noise = self._decrypt(total, context, coefficients)
+        if noise > bound:
+            raise RemoteError("the summed key does not prove itself on this sum")
+        return sums[:lanes]
+
     def _decrypt(self, total: Residues, context: PublicContext, key: expand.Small) -> tuple[Lanes, int]:
         """All lanes of some first indices under a summed key, and the largest noise."""
         spread = self.ring.forward(self.ring.reduce(key))

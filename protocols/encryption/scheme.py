@@ -86,6 +86,14 @@ class Scheme(Protocol):
         """
         ...
 
+    def reopen(self, total: Residues, context: PublicContext, key: bytes, contributors: int, lanes: int) -> Lanes:
+        """The exact lane sums again, int64[lanes], with the summed key that `open` found (`Opened.key`).
+
+        Raises:
+            RemoteError: not a key's bytes, or it does not prove itself on this sum.
+        """
+        ...
+
     def pack(self, residues: Residues) -> tuple[bytes, ...]:
         """Wire form, one byte string a ciphertext (residues bit-packed)."""
         ...

@@ -1,18 +1,20 @@
 """A validator's part of a round: fetch what the proofs name, recompute every cell's sum, judge, attest.
 
 It believes nobody: manifests carry their contributors' signatures, ciphertexts their digests, the list and the header
-their certificates, and the sum is added again from the ciphertexts themselves.
+their certificates, the sum is added again from the ciphertexts themselves, and opened again with the summed key that
+the header binds; the total of all cells must be the header's.
 """
 
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import check_header, list_digest
 from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Store
-from protocols.encryption.scheme import Scheme
+from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.errors import RemoteError
 from protocols.events import (
     CellOpened,
@@ -27,16 +29,19 @@ from protocols.events import (
     Shortfall,
     Started,
 )
+from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import open_manifest
 from protocols.rounds.opening import first_difference
-from protocols.types import Digest, Height, PeerKey
+from protocols.types import Height, PeerKey
 from protocols.updates.chunks import update_root
+from protocols.updates.totals import add_cells
 from protocols.wire.messages import (
     ENVELOPE_MAX_BYTES,
     Aggregate,
+    CellResult,
     CellSet,
     Contribution,
     Header,
@@ -46,6 +51,7 @@ from protocols.wire.messages import (
 )
 
 REFETCH_S = 1.0
+KEY_MAX_BYTES = 16_384
 
 
 class State(enum.Enum):
@@ -53,7 +59,7 @@ class State(enum.Enum):
 
     WAITING = enum.auto()  # for the certified list
     AUDITING = enum.auto()
-    ATTESTED = enum.auto()  # still judges aggregates that come late
+    ATTESTED = enum.auto()  # or refused; still judges aggregates that come late
 
 
 class Audit(Machine[State]):
@@ -73,17 +79,26 @@ class Audit(Machine[State]):
         (State.AUDITING, "done:verify"): "verified",
         (State.AUDITING, "failed:verify"): "refused",
         (State.AUDITING, "done:add"): "added",
+        (State.AUDITING, "fetched:key"): "key",
+        (State.AUDITING, "unfetched:key"): "unfetched",
+        (State.AUDITING, "done:reopen"): "reopened",
+        (State.AUDITING, "failed:reopen"): "misfit",
         (State.ATTESTED, Aggregate): "aggregate",
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, Ready, Certified, CellOpened, Shortfall})
+    IGNORED: ClassVar[frozenset[Key]] = frozenset(
+        {Started, Ready, Certified, CellOpened, Shortfall, "done:verify", "failed:verify", "done:add"}
+    )
 
-    def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int) -> None:
+    def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int, lanes: int) -> None:
         super().__init__(State.WAITING)
-        self._view, self._height, self._scheme, self._chunks = view, height, scheme, chunks
+        self._view, self._height = view, height
+        self._scheme, self._chunks, self._lanes = scheme, chunks, lanes
         self._sets: SetList | None = None
         self._aggregates: dict[tuple[int, PeerKey], Aggregate] = {}
         self._parts: dict[int, dict[Contribution, Verified]] = {}
-        self._roots: dict[int, tuple[Digest, ...]] = {}
+        self._sums: dict[int, Summed] = {}
+        self._opened: dict[int, Lanes] = {}
+        self._opening: set[int] = set()
         self._header: Header | None = None
         self._lost: list[Fetch] = []
 
@@ -156,15 +171,30 @@ class Audit(Machine[State]):
     def added(self, event: JobDone, _: float) -> Effects:
         cell: int = event.job.subject
         summed: Summed = event.result
-        self._roots[cell] = summed.roots
+        self._sums[cell] = summed
         judged = [self._judge(cell, aggregator) for at, aggregator in self._aggregates if at == cell]
         return [*(effect for effects in judged for effect in effects), *self._try_attest()]
 
+    def key(self, event: Fetched, now: float) -> Effects:
+        """Opens a cell again, with the very key that the header binds."""
+        result: CellResult = event.fetch.subject
+        (key,) = event.blobs
+        if tagged("summed-key", key) != result.key_digest:
+            return self._again(event.fetch, now)
+        return [self._reopen(result, key)]
+
+    def reopened(self, event: JobDone, _: float) -> Effects:
+        self._opened[event.job.subject] = event.result
+        return self._try_attest()
+
+    def misfit(self, event: JobFailed, _: float) -> Effects:
+        return self._refuse(f"cell {event.job.subject}: {event.error}")
+
     def _judge(self, cell: int, aggregator: PeerKey) -> Effects:
         """The verdict on one announced sum, once it is recomputed."""
-        roots = self._roots.get(cell)
-        if roots is None or self._sets is None:
+        if cell not in self._sums or self._sets is None:
             return []
+        roots = self._sums[cell].roots
         aggregate = self._aggregates[cell, aggregator]
         wrong = first_difference(aggregate.chunk_roots, roots)
         same_list = aggregate.sets == list_digest(self._sets)
@@ -183,18 +213,44 @@ class Audit(Machine[State]):
         return [verdict, Blame(aggregator, f"wrong sum of cell {cell}: {reason}")] if reason else [verdict]
 
     def _try_attest(self) -> Effects:
-        """Attests a certified header whose every counted cell is the sum that this validator computed."""
-        if self._header is None or self._sets is None or len(self._roots) < len(self._sets.cells):
+        """Attests a certified header whose cells are the sums that this validator computed, and open to its total."""
+        if self._header is None or self._sets is None or len(self._sums) < len(self._sets.cells):
             return []
-        self.state = State.ATTESTED
         counted = [result for result in self._header.cells if result.contributors]
-        right = self._header.sets == list_digest(self._sets) and all(
-            result.cell in self._roots and update_root(self._roots[result.cell]) == result.sum_root
-            for result in counted
-        )
-        if not right:
-            return [Observe("refused-header", {"height": self._height, "reason": "it binds other sums than ours"})]
+        if self._header.sets != list_digest(self._sets) or not all(self._binds(result) for result in counted):
+            return self._refuse("it binds other sums than ours")
+        if len(self._opened) < len(counted):
+            missing = [result for result in counted if result.cell not in self._opening]
+            self._opening.update(result.cell for result in missing)
+            if not self._scheme.needs_keys:
+                return [self._reopen(result, b"") for result in missing]
+            holders = self._view.committee
+            return [Fetch("key", result, (result.key_digest,), holders, KEY_MAX_BYTES) for result in missing]
+        total = add_cells((self._opened[result.cell], result.contributors) for result in counted)
+        if hashlib.sha256(total).digest() != self._header.total:
+            return self._refuse("its total is not the sum of its cells")
+        self.state = State.ATTESTED
         return [Attest(self._header)]
+
+    def _binds(self, result: CellResult) -> bool:
+        """Whether a counted cell of the header is the sum of the certified set that we computed."""
+        assert self._sets is not None
+        sizes = {each.cell: len(each.contributions) for each in self._sets.cells}
+        summed = self._sums.get(result.cell)
+        return (
+            summed is not None
+            and update_root(summed.roots) == result.sum_root
+            and sizes[result.cell] == result.contributors
+        )
+
+    def _reopen(self, result: CellResult, key: bytes) -> Job:
+        context = PublicContext(self._view.round_beacon(self._height), self._height, result.cell)
+        arguments = (self._sums[result.cell].residues, context, key, result.contributors, self._lanes)
+        return Job("reopen", self._scheme.reopen, arguments, subject=result.cell)
+
+    def _refuse(self, reason: str) -> Effects:
+        self.state = State.ATTESTED
+        return [Observe("refused-header", {"height": self._height, "reason": reason})]
 
     def _fetch_manifest(self, cell_set: CellSet, contribution: Contribution) -> Fetch:
         holders = self._holders(cell_set.cell, contribution)
