@@ -38,8 +38,18 @@ from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.scheme import Lanes, Scheme
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.errors import RemoteError
-from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started, Stepped
-from protocols.events import TimerFired, Trained
+from protocols.events import (
+    Event,
+    Fetched,
+    FetchFailed,
+    JobDone,
+    JobFailed,
+    Received,
+    Started,
+    Stepped,
+    TimerFired,
+    Trained,
+)
 from protocols.machine import Machine
 from protocols.params import Params
 from protocols.rounds.contribution import Encrypted, encrypt_update

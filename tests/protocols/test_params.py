@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import dataclasses
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.errors import LocalError, MalformedError
+from protocols.params import MAX_ENCODED_BYTES, Params, decode_params, preset, require_startable
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"scheme": "rot13"}, "scheme must be one of"),
+        ({"k_min": 1}, "k_min 1 must be at least 2"),
+        ({"dropouts": -1}, "dropouts -1"),
+        ({"k_min": 12, "dropouts": 5}, "a cell has at most 16"),
+        ({"committee": 17, "threshold": 12}, "committee 17 must be 1 to 16"),
+        ({"committee": 0, "threshold": 0}, "committee 0"),
+        ({"threshold": 8}, "threshold 8 exceeds the committee of 7"),
+        ({"threshold": 3}, "lets a minority certify"),
+        ({"rounds_per_epoch": 0}, "at least 1"),
+        ({"anchor_every": 0}, "at least 1"),
+        ({"grace_s": 0}, "deadlines"),
+        ({"submit_s": -5}, "deadlines"),
+        ({"final_height": -1}, "must not be negative"),
+    ],
+)
+def test_unsafe_parameters_are_refused_with_the_reason(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(LocalError, match=complaint):
+        Params().with_(**changes)
+
+
+def test_the_epoch_of_a_height_and_the_smallest_cell() -> None:
+    params = Params(rounds_per_epoch=5, k_min=3, dropouts=2)
+    assert [params.epoch(height) for height in (0, 4, 5, 14)] == [0, 0, 1, 2]
+    assert params.cell_min == 5
+
+
+def test_every_field_counts_for_the_digest() -> None:
+    numbers = {field.name: field.default + 1 for field in dataclasses.fields(Params) if isinstance(field.default, int)}
+    changes = {**numbers, "preset": "mine", "scheme": "plaintext", "k_min": 4}
+    changed = {Params().with_(**{name: value}).digest for name, value in changes.items()}
+    assert len({Params().digest, *changed}) == 1 + len(dataclasses.fields(Params))
+
+
+def test_encoding_comes_back() -> None:
+    params = Params(k_min=3, dropouts=0, final_height=10)
+    assert decode_params(params.encode()) == params
+
+
+@given(st.binary(max_size=80))
+def test_junk_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode_params(data)
+
+
+@given(st.integers(0, 100), st.integers(0, 255))
+def test_changed_bytes_are_refused_or_canonical(position: int, value: int) -> None:
+    data = bytearray(Params().encode())
+    data[position % len(data)] = value
+    try:
+        params = decode_params(bytes(data))
+    except MalformedError:
+        return
+    assert params.encode() == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        msgpack.packb([1]),
+        msgpack.packb({"k_min": 5}),
+        Params().encode() + b"\x00",
+        Params().encode() + bytes(MAX_ENCODED_BYTES),
+        Params().encode().replace(b"\x05\x03", b"\x01\x03", 1),
+        Params().encode().replace(b"\x05\x03", b"\xcc\x05\x03", 1),
+        Params().encode().replace(b"\x05\x03", b"\xc3\x03", 1),
+    ],
+)
+def test_what_are_no_canonical_valid_parameters_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedError, match="parameters"):
+        decode_params(data)
+
+
+def test_only_the_preset_that_is_safe_may_start() -> None:
+    assert require_startable(preset("dev")) == Params()
+    with pytest.raises(LocalError, match="armoured round"):
+        preset("testnet")
+    with pytest.raises(LocalError, match="unknown preset 'mainnet'"):
+        preset("mainnet")
+    with pytest.raises(LocalError, match="armoured round"):
+        require_startable(Params(preset="testnet"))
