@@ -27,8 +27,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@rm -rf $(VENV)/lib/*/site-packages/trio-stubs
 	@touch $@
 
-demo: setup ## 24 private peers train one model on digits in 10 rounds, with an embedded chain; report in runs/demo
-	$(BIN)/simnet run --task digits --peers 24 --rounds 10 --seed 0 --out runs/demo
+demo: setup ## 24 private peers train one model on digits in 10 rounds, with an embedded chain; report in runs/
+	$(BIN)/simnet run --task digits --peers 24 --rounds 10 --seed 0 --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: lint types ## ruff, strict mypy, the architecture test and all tests but the slow ones
 	$(BIN)/pytest -m "not slow"
