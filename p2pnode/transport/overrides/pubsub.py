@@ -142,7 +142,8 @@ class Pubsub(StockPubsub):
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC | Frame) -> bool:
         try:
-            await stream.write(rpc_msg if isinstance(rpc_msg, Frame) else frame(rpc_msg))
+            packed = rpc_msg if isinstance(rpc_msg, Frame) else frame(rpc_msg)
+            await cast("NetStream", stream).muxed_stream.write(packed)
         except BaseLibp2pError:
             self._handle_dead_peer(stream.muxed_conn.peer_id)
             return False

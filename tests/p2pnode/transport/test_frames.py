@@ -1,0 +1,60 @@
+"""Length-prefixed frames, however the bytes are cut."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from libp2p.stream_muxer.exceptions import MuxedStreamEOF
+from libp2p.utils.varint import encode_uvarint
+
+from p2pnode.transport.frames import FrameError, FrameReader, pack
+
+
+class Pieces:
+    """A stream that hands out its bytes in given pieces, then ends."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        self._pieces = [data[at : at + size] for at in range(0, len(data), size)]
+
+    async def read(self, n: int | None = None) -> bytes:
+        if not self._pieces:
+            raise MuxedStreamEOF
+        return self._pieces.pop(0)
+
+
+def test_a_frame_is_a_length_and_its_bytes():
+    assert pack(b"abc") == b"\0\0\0\3abc"
+
+
+@given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 40), st.booleans())
+def test_frames_come_out_as_they_went_in(payloads: list[bytes], size: int, varint: bool):
+    async def read_all() -> list[bytes]:
+        stream = b"".join(encode_uvarint(len(p)) + p if varint else pack(p) for p in payloads)
+        reader = FrameReader(Pieces(stream, size))
+        read = reader.varint_frame if varint else reader.frame
+        out = []
+        while (frame := await read(300)) is not None:
+            out.append(frame)
+        return out
+
+    assert trio.run(read_all) == payloads
+
+
+async def test_a_long_frame_is_refused_before_its_body_is_read():
+    with pytest.raises(FrameError, match="11 bytes, 10 are allowed"):
+        await FrameReader(Pieces(pack(bytes(11))[:4], 4)).frame(10)
+    with pytest.raises(FrameError, match="11 bytes, 10 are allowed"):
+        await FrameReader(Pieces(b"\x0b", 4)).varint_frame(10)
+
+
+@pytest.mark.parametrize("stream", [b"\0", b"\0\0\0", b"\0\0\0\2a"])
+async def test_a_frame_that_is_cut_off(stream: bytes):
+    with pytest.raises(FrameError, match="the stream ended"):
+        await FrameReader(Pieces(stream, 1)).frame(10)
+
+
+async def test_an_endless_varint():
+    with pytest.raises(FrameError, match="a length of more than 5 bytes"):
+        await FrameReader(Pieces(b"\xff" * 9, 1)).varint_frame(10)
