@@ -86,7 +86,18 @@ class Audit(Machine[State]):
         (State.ATTESTED, Aggregate): "aggregate",
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset(
-        {Started, Ready, Certified, CellOpened, Shortfall, "done:verify", "failed:verify", "done:add"}
+        {
+            Started,
+            Ready,
+            Certified,
+            CellOpened,
+            Shortfall,
+            "done:verify",
+            "failed:verify",
+            "done:add",
+            "done:reopen",
+            "failed:reopen",
+        }
     )
 
     def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int, lanes: int) -> None:
