@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+import pytest
+
+from protocols.effects import Effects, Journal, Send, SetTimer, Tell
+from protocols.encryption.packing import pack_share, unpack_share
+from protocols.encryption.plaintext import PlaintextScheme
+from protocols.encryption.scheme import Scheme, Share
+from protocols.encryption.sharing import add_shares
+from protocols.events import Certified, Ready, Started, TimerFired
+from protocols.rounds.custody import HOLDS_SHARE, Custody, State
+from protocols.rounds.release import KIND, ReleaseRule, set_digest
+from protocols.rounds.sealing import open_share, sealed_digest
+from protocols.types import NO_DIGEST, Digest
+from protocols.wire import messages
+from protocols.wire.messages import (
+    Availability,
+    CellSet,
+    ListCertificate,
+    Manifest,
+    Receipt,
+    Release,
+    SetList,
+    Submission,
+)
+from tests.protocols.playbook import (
+    CELLS,
+    COMMITTEE,
+    EPOCH_KEYS,
+    PARAMS,
+    PEERS,
+    ROUND,
+    SCHEME,
+    STRANGER,
+    VIEW,
+    Submitted,
+    blamed,
+    observed,
+    of,
+    received,
+    sent,
+    set_of,
+    submit,
+)
+
+MEMBER = 2
+ME = COMMITTEE[MEMBER - 1]
+MADE = {peer.key: submit(peer) for cell in CELLS for peer in cell}
+CELL = [[MADE[peer.key] for peer in cell] for cell in CELLS]
+ALL = [set_of(cell, made) for cell, made in enumerate(CELL)]
+
+
+def custody(journal: Iterable[Journal] = (), scheme: Scheme = SCHEME, key: bool = True) -> Custody:
+    rule = ReleaseRule(PARAMS.k_min, journal)
+    pair = EPOCH_KEYS[MEMBER] if key else None
+    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, scheme, 1, pair, rule)
+    machine.handle(Started(), 0)
+    return machine
+
+
+def available(cell: int, made: Iterable[Submitted]) -> messages.Message:
+    return Availability(VIEW.slot(ROUND), cell, tuple(sorted(each.signed.digest for each in made)))
+
+
+def announce(machine: Custody, cell: int, made: Iterable[Submitted], now: float = 0.0) -> Effects:
+    aggregator = PEERS[VIEW.aggregators(ROUND, cell)[0]]
+    return machine.handle(received(aggregator, available(cell, made)), now)
+
+
+def certified(*cells: CellSet) -> Certified:
+    return Certified(ListCertificate(SetList(VIEW.slot(ROUND), cells), ()))
+
+
+def holding(*cells: int, journal: Iterable[Journal] = ()) -> Custody:
+    """A member that holds all shares of some cells."""
+    machine = custody(journal)
+    for cell in cells or (0, 1):
+        for made in CELL[cell]:
+            machine.handle(made.to(MEMBER), 0)
+    return machine
+
+
+def told(effects: Effects) -> list[Ready]:
+    return [tell.event for tell in of(effects, Tell) if isinstance(tell.event, Ready)]
+
+
+# -------------------------------------------------------------------------------------------------- taking shares
+
+
+def test_a_share_is_receipted_to_its_dealer() -> None:
+    made = CELL[0][0]
+    effects = custody().handle(made.to(MEMBER), 0)
+    assert of(effects, Send)[0].to == made.signed.signer
+    assert sent(effects, Receipt) == [Receipt(VIEW.slot(ROUND), made.signed.digest, HOLDS_SHARE)]
+
+
+def test_sent_again_it_is_receipted_again_and_counts_once() -> None:
+    machine = custody()
+    machine.handle(CELL[0][0].to(MEMBER), 0)
+    announce(machine, 0, CELL[0])
+    again = machine.handle(CELL[0][0].to(MEMBER), 0)
+    assert len(sent(again, Receipt)) == 1
+    assert told(again)[0].contributions[0] == {CELL[0][0].contribution}
+
+
+def copied() -> messages.Message:
+    """The victim's sealed shares under another dealer's name, with a manifest that promises them."""
+    victim, thief = CELL[0][0], CELLS[0][1]
+    manifest = victim.signed.message
+    sealed = victim.encrypted.sealed
+    assert isinstance(manifest, Manifest)
+    own = dataclasses.replace(
+        manifest, chunk_roots=(Digest(b"other".ljust(32)),), shares=tuple(map(sealed_digest, sealed))
+    )
+    return Submission(VIEW.slot(ROUND), thief.sign(own).encoded, sealed[MEMBER - 1])
+
+
+def copied_whole() -> messages.Message:
+    """The very same manifest, signed by another."""
+    victim, thief = CELL[0][0], CELLS[0][1]
+    return Submission(VIEW.slot(ROUND), thief.sign(victim.signed.message).encoded, victim.encrypted.sealed[MEMBER - 1])
+
+
+@pytest.mark.parametrize("message", [copied(), copied_whole()], ids=["shares", "everything"])
+def test_a_share_copied_under_another_dealers_name_is_refused(message: messages.Message) -> None:
+    machine = custody()
+    machine.handle(CELL[0][0].to(MEMBER), 0)
+    effects = machine.handle(received(CELLS[0][1], message), 0)
+    assert "another member or another context" in blamed(effects)[CELLS[0][1].key]
+    announce(machine, 0, [*CELL[0]])
+    assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == {CELL[0][0].contribution}
+
+
+def test_a_second_manifest_for_one_slot_is_blamed_and_the_first_counts() -> None:
+    machine = custody()
+    first, second = submit(CELLS[0][0]), submit(CELLS[0][0], seed=2)
+    machine.handle(first.to(MEMBER), 0)
+    assert "two manifests for one slot" in blamed(machine.handle(second.to(MEMBER), 0))[CELLS[0][0].key]
+    announce(machine, 0, [first, second])
+    assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == {first.contribution}
+
+
+@pytest.mark.parametrize(
+    ("sealed", "answered"),
+    [(b"", False), (b"x" * 100, True), (CELL[0][0].encrypted.sealed[MEMBER % 4], True)],
+    ids=["none", "junk", "another member's"],
+)
+def test_a_share_that_is_not_the_promised_one_is_not_held(sealed: bytes, answered: bool) -> None:
+    made = CELL[0][0]
+    effects = custody().handle(received(CELLS[0][0], Submission(VIEW.slot(ROUND), made.signed.encoded, sealed)), 0)
+    assert sent(effects, Receipt) == []
+    assert bool(blamed(effects)) == answered
+
+
+def test_an_update_from_another_head_is_noticed_and_nobody_blamed() -> None:
+    effects = custody().handle(submit(CELLS[0][0], parent=Digest(b"old".ljust(32))).to(MEMBER), 0)
+    assert len(observed(effects, "stale")) == len(effects) == 1
+
+
+def test_without_its_key_a_member_holds_nothing() -> None:
+    assert custody(key=False).handle(CELL[0][0].to(MEMBER), 0) == []
+
+
+# ------------------------------------------------------------------------------------------------------- readiness
+
+
+def test_ready_means_share_here_and_ciphertexts_with_an_aggregator() -> None:
+    machine = custody()
+    (ready,) = told(machine.handle(CELL[0][0].to(MEMBER), 0))
+    assert ready == Ready({0: frozenset(), 1: frozenset()}, final=False)
+    (ready,) = told(announce(machine, 0, CELL[0]))
+    assert ready == Ready({0: frozenset({CELL[0][0].contribution}), 1: frozenset()}, final=False)
+
+
+def test_nobody_but_the_cells_aggregators_says_what_is_available() -> None:
+    idle = next(peer for peer in CELLS[0] if peer.key not in VIEW.aggregators(ROUND, 0))
+    for peer, cell in ((idle, 0), (STRANGER, 0), (PEERS[VIEW.aggregators(ROUND, 0)[0]], 1), (idle, 7)):
+        machine = holding(0)
+        effects = machine.handle(received(peer, available(cell, CELL[0])), 0)
+        assert blamed(effects) == {peer.key: f"is no aggregator of cell {cell}"}
+        assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == frozenset()
+
+
+def test_with_everything_there_nobody_waits() -> None:
+    machine = holding()
+    announce(machine, 0, CELL[0])
+    (ready,) = told(announce(machine, 1, CELL[1]))
+    assert ready.final
+    assert ready.contributions == {cell: frozenset(each.contributions) for cell, each in enumerate(ALL)}
+    assert machine.state is State.COMPLETE
+
+
+def test_with_a_quorum_in_every_cell_it_waits_for_the_rest_but_not_long() -> None:
+    machine = holding()
+    assert of(announce(machine, 0, CELL[0][:3]), SetTimer) == []
+    effects = announce(machine, 1, CELL[1][:3], now=7.0)
+    assert of(effects, SetTimer) == [SetTimer("grace", 7.0 + PARAMS.grace_s)]
+    assert of(announce(machine, 1, CELL[1][:3], now=8.0), SetTimer) == [], "the wait is not prolonged"
+    assert told(machine.handle(TimerFired("grace"), 12.0))[0].final
+
+
+def test_the_deadline_ends_the_wait_in_any_case_and_what_comes_later_still_counts() -> None:
+    machine = holding(0)
+    assert told(machine.handle(TimerFired("submit"), 30.0))[0] == Ready({0: frozenset(), 1: frozenset()}, final=True)
+    (ready,) = told(announce(machine, 0, CELL[0]))
+    assert ready.final
+    assert len(ready.contributions[0]) == 4
+
+
+def test_the_deadline_is_the_parameters() -> None:
+    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, SCHEME, 1, None, ReleaseRule(3))
+    assert machine.handle(Started(), 3.0) == [SetTimer("submit", 3.0 + PARAMS.submit_s)]
+
+
+# --------------------------------------------------------------------------------------------------------- release
+
+
+def releases(effects: Effects) -> list[Release]:
+    """One of each cell, and only if it was journalled before."""
+    kinds = [type(effect) for effect in effects]
+    for index, effect in enumerate(effects):
+        if isinstance(effect, Send):
+            assert kinds[:index].count(Journal) >= 1, "journalled before sent"
+    return list(dict.fromkeys(sent(effects, Release)))
+
+
+def test_the_certified_sets_sum_is_journalled_then_released_to_every_member() -> None:
+    effects = holding().handle(certified(*ALL), 0)
+    assert [type(effect) for effect in effects] == [Journal, *[Send] * 4] * 2
+    for cell, release in enumerate(releases(effects)):
+        expected = [share_of(made) for made in CELL[cell]]
+        assert release == Release(VIEW.slot(ROUND), cell, set_digest(ALL[cell]), pack_share(add_shares(expected)))
+    for journal, cell_set in zip(of(effects, Journal), ALL, strict=True):
+        assert (journal.kind, journal.height, journal.payload) == (KIND, ROUND, set_digest(cell_set))
+
+
+def share_of(made: Submitted) -> Share:
+    """This member's share of a contribution, as its dealer sealed it."""
+    manifest, sealed = made.signed.message, made.encrypted.sealed[MEMBER - 1]
+    assert isinstance(manifest, Manifest)
+    return open_share(VIEW, manifest, made.signed.signer, MEMBER, EPOCH_KEYS[MEMBER], sealed)
+
+
+def test_a_subset_of_what_is_held_gives_the_sum_of_that_subset_alone() -> None:
+    smaller = set_of(0, CELL[0][1:])
+    one, other = (releases(holding().handle(certified(each), 0))[0] for each in (ALL[0], smaller))
+    difference = (unpack_share(one.share).astype(int) - unpack_share(other.share)) % 65537
+    assert (difference == share_of(CELL[0][0])).all(), "which is why no member ever releases both"
+
+
+def test_once_released_a_second_certificate_releases_nothing() -> None:
+    machine = holding()
+    machine.handle(certified(*ALL), 0)
+    assert machine.state is State.RELEASED
+    assert machine.handle(certified(set_of(0, CELL[0][1:]), ALL[1]), 0) == []
+    assert machine.handle(certified(*ALL), 0) == []
+    assert machine._shares == {}, "and the shares are gone"
+
+
+@pytest.mark.parametrize("second", [set_of(0, CELL[0][1:]), set_of(0, CELL[0][:3])])
+def test_after_a_restart_only_the_same_set_is_released(second: CellSet) -> None:
+    """With its key and all shares back, as if nothing had been lost."""
+    journal = of(holding().handle(certified(*ALL), 0), Journal)
+    refused = holding(journal=journal).handle(certified(second, ALL[1]), 0)
+    assert [release.cell for release in releases(refused)] == [1]
+    assert "another set" in str(observed(refused, "release-refused")[0]["reason"])
+    assert [release.cell for release in releases(holding(journal=journal).handle(certified(*ALL), 0))] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "cell_set",
+    [
+        set_of(0, CELL[0][:2]),
+        set_of(0, CELL[0][:1]),
+        set_of(0, [CELL[0][0], CELL[0][0], CELL[0][1]]),
+        set_of(1, CELL[0]),
+        set_of(0, [*CELL[0][:3], CELL[1][0]]),
+        dataclasses.replace(ALL[0], cell=5),
+    ],
+    ids=["under k_min", "one", "one twice", "another cell's", "mixed", "no cell"],
+)
+def test_even_under_a_certificate_no_such_set_is_released(cell_set: CellSet) -> None:
+    effects = holding().handle(certified(cell_set), 0)
+    assert observed(effects, "release-refused")
+    assert len(effects) == 1
+
+
+def test_a_share_that_is_missing_releases_nothing_for_its_cell() -> None:
+    machine = holding(1)
+    for made in CELL[0][:3]:
+        machine.handle(made.to(MEMBER), 0)
+    effects = machine.handle(certified(*ALL), 0)
+    assert [release.cell for release in releases(effects)] == [1]
+    assert observed(effects, "release-skipped") == [{"cell": 0, "missing": 1}]
+    assert [journal.slot for journal in of(effects, Journal)] == [b"\0\1"]
+
+
+def test_the_plaintext_comparison_holds_and_releases_nothing() -> None:
+    machine = custody(scheme=PlaintextScheme(), key=False)
+    assert sent(machine.handle(CELL[0][0].to(MEMBER), 0), Receipt)
+    assert machine.handle(certified(ALL[0]), 0) == []
