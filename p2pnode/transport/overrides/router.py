@@ -3,7 +3,8 @@
 Upstream
 - dissolves its own meshes: "opportunistic grafting" adds neighbours at every heartbeat, what is above the limit is
   pruned and backs off for a minute, until everybody backs off from everybody (28 hosts, within 10 s);
-- announces messages (IHAVE) to nobody who is backing off, so what the mesh loses is lost;
+- announces messages (IHAVE) to nobody who is backing off, nor what was sent just before a neighbour joined the mesh,
+  so that what the mesh loses is lost;
 - sends the control messages for one neighbour to the next ones too;
 - dials whatever addresses a stranger's PRUNE names, and remembers whatever topics it names;
 - drops messages silently above 10 a second and for a slow neighbour, and keeps copies for peers that never subscribe;
@@ -125,6 +126,14 @@ class Router(GossipSub):
 
     async def flush_pending_messages(self, peer_id: ID) -> None:
         """Nothing is pending: a new subscriber gets `send_recent_messages`."""
+
+    def _notify_mesh_peer_added(self, peer_id: ID, topic: str) -> None:
+        """Tells a new mesh neighbour what went to the mesh before: it is no longer among those told at heartbeats."""
+        super()._notify_mesh_peer_added(peer_id, topic)
+        recent = self.mcache.window(topic)
+        if recent:
+            ihave = rpc_pb2.ControlIHave(topicID=topic, messageIDs=recent)
+            self._push(peer_id, frame(rpc_pb2.RPC(control=rpc_pb2.ControlMessage(ihave=[ihave]))))
 
     async def _do_px(self, px_peers: list[rpc_pb2.PeerInfo]) -> None:
         """Peers are learnt from the chain and the node, not from a PRUNE."""

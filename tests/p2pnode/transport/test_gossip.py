@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import trio
+from libp2p.pubsub.pb import rpc_pb2
 
 from p2pnode.transport.limits import Limits
 from protocols.errors import LocalError
@@ -81,6 +82,21 @@ async def test_a_late_subscriber_gets_recent_messages(world) -> None:
         await chain_up(nodes)
         with trio.fail_after(5):
             assert (await nodes[1].transport.receive()).payload == b"just before"
+
+
+async def test_what_was_sent_just_before_a_neighbour_joined_the_mesh_reaches_it(world) -> None:
+    """Subscribed, but not yet grafted: forwarded to nobody, and announced to nobody at the next heartbeats."""
+    async with world.nodes(2) as nodes:
+        await chain_up(nodes)
+        await meshed(world, nodes)
+        routers = [node.transport.gossip.router for node in nodes]
+        peers = [next(iter(router.mesh[TOPIC])) for router in routers]
+        routers[0].mesh[TOPIC].clear()
+        routers[0]._some_followers = lambda _topic, _but: set()  # neither flooded nor told at heartbeats
+        await nodes[0].transport.publish(TOPIC, b"in the gap")
+        await routers[0].handle_graft(rpc_pb2.ControlGraft(topicID=TOPIC), peers[0])
+        with trio.fail_after(5):
+            assert (await nodes[1].transport.receive()).payload == b"in the gap"
 
 
 @pytest.mark.parametrize(("verdict", "penalty"), [(Verdict.IGNORE, 0), (Verdict.REJECT, 1)])
