@@ -7,6 +7,7 @@ file starts with the SHA-256 of what follows, and a blob that the disk has damag
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from protocols.errors import LocalError
 from protocols.types import Digest
 
 _CHECKSUM_BYTES: Final = 32
+_NAME: Final = re.compile("[0-9a-f]{64}")
 
 
 class BlobStore:
@@ -79,3 +81,7 @@ class BlobStore:
         self.used_bytes -= size
         with explained("delete", self._folder / digest.hex()):
             (self._folder / digest.hex()).unlink(missing_ok=True)
+
+    def digests(self) -> tuple[Digest, ...]:
+        """All blobs that are here."""
+        return tuple(Digest(bytes.fromhex(name)) for name in self._sizes if _NAME.fullmatch(name))

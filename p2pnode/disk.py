@@ -45,6 +45,10 @@ class FolderDisk:
         """See `BlobStore.drop`."""
         self._blobs.drop(digest)
 
+    def digests(self) -> tuple[Digest, ...]:
+        """See `BlobStore.digests`."""
+        return self._blobs.digests()
+
     def close(self) -> None:
         """Lets go of the folder."""
         self._journal.close()

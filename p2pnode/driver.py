@@ -1,13 +1,13 @@
 """The one driver: takes events to the machines and performs their effects through the ports.
 
 Machines are handled one event at a time, in order; what takes long (network, jobs, chain) runs in tasks of its own and
-comes back as an event. An exception that nobody foresaw ends its task only, is observed, and the node goes on.
+comes back as an event, also when it fails: no machine waits for an answer that never comes.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from p2pnode.errors import Unreachable
 from p2pnode.exchange import BlobExchange
 from p2pnode.learner import Learner
 from p2pnode.ports import Ports
+from p2pnode.supervision import Observer, Supervisor
 from p2pnode.team import AnyMachine
 from protocols.effects import (
     Adopt,
@@ -41,7 +42,7 @@ from protocols.effects import (
     Tell,
     Train,
 )
-from protocols.errors import RemoteError
+from protocols.errors import LocalError, RemoteError
 from protocols.events import (
     Event,
     Fetched,
@@ -50,18 +51,18 @@ from protocols.events import (
     JobFailed,
     Received,
     Shortfall,
+    StepFailed,
     Stepped,
     TimerFired,
     Trained,
 )
-from protocols.types import Digest, Height, PeerKey
+from protocols.types import Digest, PeerKey
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, Signer
 
-Observer = Callable[[str, Mapping[str, object]], None]
-"""(event name, JSON-able fields): for logs, metrics and reports."""
-
 QUEUE_MAX: Final = 20_000
+INBOUND_MAX: Final = 5_000
+"""Queued events from which on messages from outside wait: what this node itself has under way always finds room."""
 SEND_TRIES: Final = 4
 SEND_RETRY_S: Final = 0.5
 LEDGER: Final = -1
@@ -94,9 +95,11 @@ class Team:
     machines: list[AnyMachine]
     scopes: set[trio.CancelScope] = field(default_factory=set)
     timers: dict[tuple[int, str], trio.CancelScope] = field(default_factory=dict)
+    closed: bool = False
 
     def close(self) -> None:
-        """Ends everything that still runs for this round."""
+        """Ends everything that still runs for this round; its machines hear nothing any more."""
+        self.closed = True
         for scope in list(self.scopes):
             scope.cancel()
 
@@ -105,7 +108,7 @@ class Driver:
     """Events in, effects out.
 
     Args:
-        nursery: where tasks run; they die with it.
+        tasks: runs what takes long.
         hands: performs the ledger's own effects.
     """
 
@@ -115,22 +118,25 @@ class Driver:
         sign: Signer,
         learner: Learner,
         observe: Observer,
-        nursery: trio.Nursery,
+        tasks: Supervisor,
         hands: LedgerHands,
     ) -> None:
         self._ports, self._sign, self._learner, self._observe = ports, sign, learner, observe
-        self._nursery, self._hands = nursery, hands
+        self._tasks, self._hands = tasks, hands
+        self._room = trio.Event()
         self._events, self._queue = trio.open_memory_channel[tuple[Team, AnyMachine | None, Event]](QUEUE_MAX)
         self.sent: Counter[str] = Counter()
-        self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs)
+        self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs, self._complain)
         self.teams: dict[int, Team] = {}
         self.journal: dict[int, list[Journal]] = {}
         self._kept: dict[int, set[Digest]] = {}
 
-    def restore(self, records: tuple[Journal, ...]) -> None:
-        """Takes up what was journalled before a crash."""
+    def restore(self, records: tuple[Journal, ...], height: int) -> None:
+        """Takes up what was journalled before a crash, and the blobs: they count as kept at this height."""
         for record in records:
-            self.journal.setdefault(record.height, []).append(record)
+            if record.height >= height:
+                self.journal.setdefault(record.height, []).append(record)
+        self._kept[height] = set(self._ports.disk.digests())
 
     def start(self, team: Team, first: Event) -> None:
         """Puts a team to work."""
@@ -167,6 +173,16 @@ class Driver:
         """
         self._events.send_nowait((team, machine, event))
 
+    async def room(self) -> None:
+        """Waits until messages from outside may be posted: whoever sends faster than we work must wait."""
+        while self.backlog >= INBOUND_MAX:
+            await self._room.wait()
+
+    @property
+    def backlog(self) -> int:
+        """Events that are queued."""
+        return self._queue.statistics().current_buffer_used
+
     def write(self, record: Journal) -> None:
         """Makes a record durable."""
         self._ports.disk.append(encode(record))
@@ -175,42 +191,48 @@ class Driver:
     async def run(self) -> None:
         """Handles events for ever."""
         async for team, machine, event in self._queue:
+            if self.backlog < INBOUND_MAX:
+                self._room.set()
+                self._room = trio.Event()
             pending: deque[tuple[AnyMachine | None, Event]] = deque([(machine, event)])
-            while pending:
+            while pending and not team.closed:
                 target, each = pending.popleft()
                 for receiver in [target] if target is not None else list(team.machines):
                     self._handle(team, receiver, each, pending)
 
-    def guard(self, name: str, team: Team | None, task: Callable[[], Awaitable[None]]) -> None:
-        """Runs a task that may fail without taking the node down; an unforeseen exception is observed."""
-        self._nursery.start_soon(self._guarded, name, team, task)
+    def guard(self, name: str, team: Team, task: Callable[[], Awaitable[None]]) -> None:
+        """Runs a task of a team, for as long as the team is there; see `Supervisor.guard`."""
 
-    async def _guarded(self, name: str, team: Team | None, task: Callable[[], Awaitable[None]]) -> None:
-        with trio.CancelScope() as scope:
-            if team is not None:
+        async def scoped() -> None:
+            with trio.CancelScope() as scope:
                 team.scopes.add(scope)
-            try:
-                await task()
-            except Exception as error:  # noqa: BLE001  # the supervisor: whatever it is, it is shown and survived
-                self.unexpected(name, error)
-            finally:
-                if team is not None:
+                try:
+                    await task()
+                finally:
                     team.scopes.discard(scope)
 
-    def unexpected(self, name: str, error: BaseException) -> None:
-        """Shows an exception that nobody foresaw."""
-        self._observe("unexpected", {"task": name, "error": error})
+        self._tasks.guard(name, scoped)
 
     def _handle(
         self, team: Team, machine: AnyMachine, event: Event, pending: deque[tuple[AnyMachine | None, Event]]
     ) -> None:
+        """A fault in one machine must not take the others down.
+
+        Behind an effect that failed nothing more is performed in a round: it may be the journal's. The ledger has
+        nothing to hide, but a next round to begin: its effects are performed whatever happened to those before.
+        """
         if isinstance(event, Received) and not machine.accepts(type(event.message)):
             return
-        try:
-            for effect in machine.handle(event, self._ports.clock.now()):
-                self._perform(team, machine, effect, pending)
-        except Exception as error:  # noqa: BLE001  # the supervisor: a fault in one machine must not take the others down
-            self.unexpected(type(machine).__name__, error)
+        name = type(machine).__name__
+        with self._tasks.surviving(name):
+            effects = machine.handle(event, self._ports.clock.now())
+            if team.height != LEDGER:
+                for effect in effects:
+                    self._perform(team, machine, effect, pending)
+                return
+            for effect in effects:
+                with self._tasks.surviving(f"{name}: {type(effect).__name__}"):
+                    self._perform(team, machine, effect, pending)
 
     def _perform(
         self, team: Team, machine: AnyMachine, effect: Effect, pending: deque[tuple[AnyMachine | None, Event]]
@@ -230,13 +252,13 @@ class Driver:
                 self.guard("fetch", team, lambda: self._fetch(team, machine, effect))
             case Job():
                 self.guard(effect.purpose, team, lambda: self._job(team, machine, effect))
-            case Train(height=height):
-                self.guard("train", team, lambda: self._train(team, machine, height))
+            case Train():
+                self.guard("train", team, lambda: self._train(team, machine, effect))
             case Step():
                 self.guard("step", team, lambda: self._step(team, machine, effect))
             case Tell(event=event):
                 pending.append((None, event))
-                if isinstance(event, Shortfall) and LEDGER in self.teams:
+                if isinstance(event, Shortfall) and LEDGER in self.teams and team.height == max(self.teams):
                     self.post(self.teams[LEDGER], event)
             case Conclude(certificate=certificate):
                 self.post(self.teams[LEDGER], Received(self._sign(certificate)))
@@ -307,7 +329,9 @@ class Driver:
         self.guard("timer", team, wait)
 
     async def _fetch(self, team: Team, machine: AnyMachine, wanted: Fetch) -> None:
-        blobs = await self.blobs.fetch(wanted)
+        blobs = None
+        with self._tasks.surviving("fetch"):
+            blobs = await self.blobs.fetch(wanted)
         self.post(team, FetchFailed(wanted) if blobs is None else Fetched(wanted, blobs), machine)
 
     async def _job(self, team: Team, machine: AnyMachine, job: Job) -> None:
@@ -318,16 +342,26 @@ class Driver:
         else:
             self.post(team, JobDone(job, result), machine)
 
-    async def _train(self, team: Team, machine: AnyMachine, height: Height) -> None:
-        lanes = await self._ports.workers.run(self._learner.train, height)
+    async def _train(self, team: Team, machine: AnyMachine, wanted: Train) -> None:
+        if wanted.parent != self._learner.head:
+            raise LocalError(
+                f"round {wanted.height} is not trained for: this node has not got the model it starts from"
+            )
+        lanes = await self._ports.workers.run(self._learner.train, self._learner.model, wanted.height)
         self.post(team, Trained(lanes), machine)
 
     async def _step(self, team: Team, machine: AnyMachine, effect: Step) -> None:
-        if effect.parent != self._learner.head:
-            return  # the ledger has moved on meanwhile; so will this round
-        model = await self._ports.workers.run(self._learner.step, effect.total)
-        self._learner.remember(model)
-        self.post(team, Stepped(model.digest), machine)
+        stepped: Stepped | StepFailed = StepFailed("this node has not got the model that it starts from")
+        if effect.parent == self._learner.head:
+            with self._tasks.surviving("step"):
+                stepped = StepFailed("the outer step failed on this machine")
+                model = await self._ports.workers.run(self._learner.step, self._learner.model, effect.total)
+                self._learner.remember(model)
+                stepped = Stepped(model.digest)
+        self.post(team, stepped, machine)
 
     def _count_blobs(self, size: int) -> None:
         self.sent["Blob"] += size
+
+    def _complain(self, reason: str) -> None:
+        self._observe("failed", {"task": "disk", "reason": reason})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
+
+import trio
 
 from p2pnode.errors import Unreachable
 from p2pnode.ports import Disk, Transport
@@ -17,11 +20,13 @@ from p2pnode.services import (
     Part,
 )
 from protocols.effects import Fetch
-from protocols.errors import MalformedError
+from protocols.errors import LocalError, MalformedError
 from protocols.types import Digest, PeerKey, short
 from protocols.wire.codec import decode, encode
 
-_ROOM = RESPONSE_MAX_BYTES - 1024
+_ROOM: Final = RESPONSE_MAX_BYTES - 1024
+REQUEST_MAX_S: Final = 15.0
+"""For one request; the slowest holder that is still of use sends 280 kB/s. A slower one is passed over."""
 
 
 class BlobExchange:
@@ -29,19 +34,22 @@ class BlobExchange:
 
     Args:
         count: told how many blob bytes were sent.
+        complain: told of blobs that this disk has damaged; they are dropped, and fetched like others' blobs.
     """
 
-    def __init__(self, transport: Transport, disk: Disk, count: Callable[[int], None]) -> None:
-        self._transport, self._disk, self._count = transport, disk, count
+    def __init__(
+        self, transport: Transport, disk: Disk, count: Callable[[int], None], complain: Callable[[str], None]
+    ) -> None:
+        self._transport, self._disk, self._count, self._complain = transport, disk, count, complain
+        self._big: tuple[Digest, bytes] | None = None
         transport.serve(BLOB, self._serve)
 
     async def fetch(self, wanted: Fetch) -> tuple[bytes, ...] | None:
         """All blobs, from this disk or else from the first holder that has them all; None where nobody has.
 
-        Raises:
-            MalformedError: never; a holder that answers nonsense is passed over like one that does not answer.
+        Whoever answers nonsense, or too slowly, is passed over like one that does not answer.
         """
-        local = [self._disk.get(digest) for digest in wanted.digests]
+        local = [self._read(digest) for digest in wanted.digests]
         if all(blob is not None for blob in local):
             return tuple(blob for blob in local if blob is not None)
         for holder in wanted.holders:
@@ -58,7 +66,7 @@ class BlobExchange:
         while len(blobs) < len(digests):
             batch = tuple(digests[len(blobs) : len(blobs) + BLOBS_PER_REQUEST])
             parts = await self._request(holder, batch, 0)
-            if not parts or parts[0].size == 0:
+            if parts[0].size == 0:
                 raise Unreachable(f"peer {short(holder)} does not have the blob {short(batch[0])}")
             for digest, part in zip(batch, parts, strict=False):
                 if part.size == 0:
@@ -71,26 +79,32 @@ class BlobExchange:
     async def _rest(self, holder: PeerKey, digest: Digest, first: Part) -> bytes:
         data = bytearray(first.data)
         while len(data) < first.size:
-            (part,) = await self._request(holder, (digest,), len(data))
-            if part.size != first.size or not part.data:
+            part = (await self._request(holder, (digest,), len(data)))[0]
+            if part.size != first.size:
                 raise MalformedError("a blob changed its size while it was fetched", {holder})
             data += part.data
         return bytes(data)
 
     async def _request(self, holder: PeerKey, digests: tuple[Digest, ...], offset: int) -> tuple[Part, ...]:
+        """At least one part, and every part as long as it can be: else a holder could make a fetch last for ever."""
         request = encode(BlobRequest(digests, offset))
-        answer = await self._transport.request(holder, BLOB, request, max_bytes=RESPONSE_MAX_BYTES)
-        parts = decode(answer, BlobResponse, RESPONSE_MAX_BYTES).parts
-        if len(parts) > len(digests):
-            raise MalformedError("more blobs than were asked for", {holder})
-        return parts
+        with trio.move_on_after(REQUEST_MAX_S):
+            answer = await self._transport.request(holder, BLOB, request, max_bytes=RESPONSE_MAX_BYTES)
+            parts = decode(answer, BlobResponse, RESPONSE_MAX_BYTES).parts
+            if not 1 <= len(parts) <= len(digests):
+                raise MalformedError(f"{len(parts)} blobs where {len(digests)} were asked for", {holder})
+            for part in parts:
+                if len(part.data) != max(0, min(PART_BYTES, part.size - offset)):
+                    raise MalformedError("part of a blob is not as long as it must be", {holder})
+            return parts
+        raise Unreachable(f"peer {short(holder)} did not send a blob's part within {REQUEST_MAX_S:g} s")
 
     async def _serve(self, _: PeerKey, request: bytes) -> bytes:
         asked = decode(request, BlobRequest, REQUEST_MAX_BYTES)
         parts: list[Part] = []
         room = _ROOM
         for digest in asked.digests:
-            blob = self._disk.get(digest) or b""
+            blob = self._read(digest) or b""
             data = blob[asked.offset : asked.offset + PART_BYTES]
             room -= len(data) + 16
             if room < 0:
@@ -98,3 +112,17 @@ class BlobExchange:
             parts.append(Part(len(blob), data))
         self._count(sum(len(part.data) for part in parts))
         return encode(BlobResponse(tuple(parts)))
+
+    def _read(self, digest: Digest) -> bytes | None:
+        """A blob of this disk. The last big one is remembered: its parts are asked for one after another."""
+        if self._big is not None and self._big[0] == digest:
+            return self._big[1]
+        try:
+            blob = self._disk.get(digest)
+        except LocalError as error:
+            self._complain(str(error))
+            self._disk.drop(digest)
+            return None
+        if blob is not None and len(blob) > PART_BYTES:
+            self._big = digest, blob
+        return blob

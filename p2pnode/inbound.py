@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from p2pnode.driver import LEDGER, Driver, Observer, Team
+from p2pnode.driver import INBOUND_MAX, LEDGER, Driver, Team
 from p2pnode.ports import Incoming, Ports
 from p2pnode.share_keys import ShareKeys
+from p2pnode.supervision import Observer
 from protocols.checkpoints.machine import Ledger
 from protocols.errors import RemoteError
 from protocols.events import Received
@@ -21,11 +22,45 @@ from protocols.wire.messages import AddressRecord, EpochKey, HeaderCertificate, 
 
 EARLY_ROUNDS: Final = 2
 EARLY_PER_PEER: Final = 64
-EARLY_MAX: Final = 20_000
+EARLY_PEER_BYTES: Final = 2 << 20
+EARLY_BYTES: Final = 128 << 20
+
+
+class EarlyMail:
+    """Messages for rounds that have not begun here: so many of a peer for a round, and so many bytes of all together.
+
+    Strangers cannot fill our memory, and one peer cannot take another's place.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, dict[PeerKey, list[Signed]]] = {}
+        self.bytes = 0
+
+    def keep(self, height: int, sender: PeerKey, signed: Signed) -> bool:
+        """Whether there was room for it."""
+        kept = self._kept.get(height, {}).get(sender, [])
+        size = len(signed.encoded)
+        of_peer = sum(len(each.encoded) for each in kept)
+        if len(kept) >= EARLY_PER_PEER or of_peer + size > EARLY_PEER_BYTES or self.bytes + size > EARLY_BYTES:
+            return False
+        self._kept.setdefault(height, {}).setdefault(sender, []).append(signed)
+        self.bytes += size
+        return True
+
+    def take(self, height: int) -> list[tuple[PeerKey, Signed]]:
+        """What came for a round, in order for each sender; older mail is forgotten."""
+        for old in [each for each in self._kept if each < height]:
+            self._drop(old)
+        return [(sender, signed) for sender, sent in self._drop(height).items() for signed in sent]
+
+    def _drop(self, height: int) -> dict[PeerKey, list[Signed]]:
+        dropped = self._kept.pop(height, {})
+        self.bytes -= sum(len(signed.encoded) for sent in dropped.values() for signed in sent)
+        return dropped
 
 
 class Inbound:
-    """The way in. Messages for a round that has not begun here are kept, within bounds, until it does."""
+    """The way in: whoever sends faster than this node works waits, and what is malformed goes no further."""
 
     def __init__(
         self,
@@ -39,10 +74,10 @@ class Inbound:
     ) -> None:
         self._ports, self._driver, self._keys, self._views = ports, driver, keys, views
         self._ledger, self._params, self._observe = ledger, params, observe
-        self._early: dict[int, dict[PeerKey, list[Signed]]] = {}
+        self._early = EarlyMail()
 
     async def subscribe(self) -> None:
-        """Joins the subnet's topic; the proof topic too, where this node has the validator's part to play."""
+        """Joins the subnet's topics."""
         for topic in (SUBNET, PROOF):
             await self._ports.transport.subscribe(topic, partial(self._judge, topic))
 
@@ -50,18 +85,16 @@ class Inbound:
         """Takes messages for ever; what is malformed is refused and attributed, never raised."""
         while True:
             incoming = await self._ports.transport.receive()
+            await self._driver.room()
             try:
                 self._take(incoming)
             except RemoteError as error:
-                fields = {"kind": "message", "culprit": incoming.sender.hex(), "reason": str(error)}
-                self._observe("refused", fields)
+                self._refuse("message", incoming.sender, str(error))
 
     def begun(self, team: Team) -> None:
-        """A round has begun here: what came early for it is delivered, what is older is forgotten."""
-        for signed in [each for sent in self._early.pop(team.height, {}).values() for each in sent]:
-            self._deliver(team, signed, signed.signer)
-        for height in [height for height in self._early if height < team.height]:
-            del self._early[height]
+        """A round has begun here: what came early for it is delivered."""
+        for sender, signed in self._early.take(team.height):
+            self._deliver(team, signed, sender)
 
     def _judge(self, topic: str, origin: PeerKey, payload: bytes) -> Verdict:
         verdict, signed = judge(topic, origin, payload, self._views.get)
@@ -69,6 +102,7 @@ class Inbound:
             verdict is Verdict.IGNORE
             and signed is not None
             and isinstance(signed.message, EpochKey | HeaderCertificate)
+            and self._driver.backlog < INBOUND_MAX
         ):
             self._route(signed, origin)  # not ours to forward yet, but of use to us
         return verdict
@@ -97,21 +131,19 @@ class Inbound:
         slot = slot_of(signed.message)
         view = self._views.get(self._params.epoch(team.height))
         if view is None or slot != view.slot(team.height):
-            self._observe("refused", {"kind": "slot", "culprit": sender.hex(), "reason": "bound to another slot"})
+            self._refuse("slot", sender, f"a {type(signed.message).__name__} bound to another slot")
             return
         self._driver.post(team, Received(signed))
 
     def _keep(self, slot: Slot, signed: Signed, sender: PeerKey) -> None:
-        """Early messages of the next rounds only, and only so many from one peer: strangers cannot fill our memory."""
-        if slot.height > self._ledger.height + EARLY_ROUNDS or sender not in self._known_peers(slot):
-            return
-        kept = self._early.setdefault(slot.height, {}).setdefault(sender, [])
-        if len(kept) < EARLY_PER_PEER:
-            kept.append(signed)
+        """Messages of the next rounds, from who may speak in them; from anybody while their epoch is not settled."""
+        if slot.height > self._ledger.height + EARLY_ROUNDS:
+            return  # somebody is far ahead of us: the newest header brings us there, not its rounds' messages
+        view = self._views.get(self._params.epoch(slot.height))
+        if view is not None and not (sender in view.committee or view.cell_of(sender) is not None):
+            self._refuse("early", sender, "has no part in that round")
+        elif not self._early.keep(slot.height, sender, signed):
+            self._refuse("early", sender, "sends too much before the round begins")
 
-    def _known_peers(self, slot: Slot) -> frozenset[PeerKey]:
-        """Who may speak in this slot's epoch; anybody connected while its epoch is not settled here."""
-        view = self._views.get(slot.epoch)
-        if view is None:
-            return self._ports.transport.connected()
-        return frozenset({*view.committee, *(peer for cell in view.cells for peer in cell)})
+    def _refuse(self, kind: str, culprit: PeerKey, reason: str) -> None:
+        self._observe("refused", {"kind": kind, "culprit": culprit.hex(), "reason": reason})

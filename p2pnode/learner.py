@@ -12,7 +12,7 @@ from p2pnode.learning.task import Task
 from protocols.effects import Head
 from protocols.encryption.lanes import pack_values, unpack_sums
 from protocols.encryption.scheme import Lanes
-from protocols.errors import LocalError
+from protocols.errors import LocalError, MalformedError
 from protocols.hashing import tagged
 from protocols.types import Digest, PeerKey
 from protocols.updates.clip import from_grid, to_grid
@@ -31,7 +31,7 @@ class Model:
 
 
 class Learner:
-    """One node's model. `train` and `step` are pure and run in workers; `adopt` moves the head."""
+    """One node's model. `train`, `step` and `metrics` are pure and run in workers; `adopt` moves the head."""
 
     def __init__(self, task: Task, seed: int, peer: PeerKey, examples: Examples | None) -> None:
         self.task, self._peer, self._examples = task, peer, examples
@@ -41,8 +41,8 @@ class Learner:
         self.head = Digest(bytes(32))
         self._candidates: OrderedDict[Digest, Model] = OrderedDict()
 
-    def train(self, height: int) -> Lanes:
-        """This peer's update from the head, clipped, on the grid, as int64[lanes].
+    def train(self, model: Model, height: int) -> Lanes:
+        """This peer's update from a model, clipped, on the grid, as int64[lanes].
 
         Its seed follows from the peer and the height, so that a run can be repeated.
 
@@ -52,18 +52,18 @@ class Learner:
         if self._examples is None:
             raise LocalError("this node has no data to train on")
         seed = int.from_bytes(tagged("train", self._peer, height)[:8], "big")
-        update = self.task.local_update(self.model.params, self._examples, seed)
+        update = self.task.local_update(model.params, self._examples, seed)
         return pack_values(to_grid(update, self.schema), self.schema)
 
-    def step(self, total: bytes) -> Model:
-        """The model that a round's total leads to from the head.
+    def step(self, model: Model, total: bytes) -> Model:
+        """The model that a round's total leads to from the one before.
 
         Raises:
             MalformedError: not a total of this task's updates.
         """
         decoded = decode_total(total, self.schema.limbs)
         sums = from_grid(unpack_sums(decoded.lanes, self.schema), self.schema)
-        return _model(*self.task.apply(self.model.params, self.model.state, sums, decoded.contributors))
+        return _model(*self.task.apply(model.params, model.state, sums, decoded.contributors))
 
     def remember(self, model: Model) -> None:
         """Keeps a computed model until a header is certified that names it."""
@@ -85,18 +85,20 @@ class Learner:
         model = _model(*load_model(blob)) if blob is not None else self._candidates.get(head.params, self.model)
         if model.digest != head.params:
             raise LocalError(f"the model with digest {head.params.hex()[:8]} is not at hand")
-        if {name: tensor.shape for name, tensor in model.params.items()} != self._shapes():
-            raise LocalError("the model's tensors are not this task's")
+        if _shapes(model) != _shapes(self.model):
+            raise MalformedError("the certified model's tensors are not this task's")
         self.model, self.head = model, head.header
         self._candidates.clear()
         return model_bytes(model.params, model.state)
 
-    def metrics(self, held_out: Examples) -> dict[str, float]:
-        """How good the head is on rows that nobody trained on."""
-        return self.task.metrics(self.model.params, held_out)
+    def metrics(self, model: Model, held_out: Examples) -> dict[str, float]:
+        """How good a model is on rows that nobody trained on."""
+        return self.task.metrics(model.params, held_out)
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tensor.shape for name, tensor in self.model.params.items()}
+
+def _shapes(model: Model) -> list[tuple[str, tuple[int, ...], str]]:
+    tensors = [*sorted(model.params.items()), *sorted(model.state.items())]
+    return [(name, tensor.shape, tensor.dtype.str) for name, tensor in tensors]
 
 
 def _model(params: Tensors, state: Tensors) -> Model:

@@ -11,23 +11,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pnode.chain.roles import binding_message
 from p2pnode.data.schema import Examples
-from p2pnode.directory import Directory
-from p2pnode.driver import LEDGER, Driver, Observer, Team
+from p2pnode.directory import MESH_DIALS, Directory
+from p2pnode.driver import LEDGER, Driver, Team
 from p2pnode.duties import Duties
+from p2pnode.epoch_watch import EpochWatch
 from p2pnode.epochs import Epochs
 from p2pnode.errors import ChainError, Unreachable
+from p2pnode.heads import Heads
 from p2pnode.identity import Identity
 from p2pnode.inbound import Inbound
-from p2pnode.learner import Learner
+from p2pnode.learner import Learner, Model
 from p2pnode.learning.task import Task
-from p2pnode.ports import Chain, Ports, SubnetRecord
-from p2pnode.services import HEAD, INFO, RESPONSE_MAX_BYTES, HeadResponse, Info
+from p2pnode.ports import Chain, OperatorRecord, Ports, SubnetRecord
+from p2pnode.services import INFO, Info
 from p2pnode.share_keys import ShareKeys
+from p2pnode.supervision import Observer, Supervisor
 from p2pnode.team import MachineFactory, RoundContext, default_machines
 from protocols.checkpoints.machine import Ledger, genesis, restore
-from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Journal, Store
+from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Head, Journal, Store
 from protocols.encryption.schemes import scheme
-from protocols.errors import LocalError, RemoteError
+from protocols.errors import LocalError, MalformedError, RemoteError
 from protocols.events import EpochKnown, Received, Started
 from protocols.hashing import tagged
 from protocols.params import Params, decode_params, require_startable
@@ -35,11 +38,11 @@ from protocols.rounds.epoch import EpochView
 from protocols.rounds.release import ReleaseRule
 from protocols.types import Address, PeerKey, Role, Secret
 from protocols.wire.codec import decode, encode
-from protocols.wire.envelope import open_envelope, signer
-from protocols.wire.messages import HeaderCertificate
+from protocols.wire.envelope import signer
 
-CHAIN_POLL_S: Final = 0.5
-ASK_HEADS: Final = 3
+MESH_CHECK_S: Final = 10.0
+LINGER_POLL_S: Final = 0.5
+JOURNAL_RECORD_MAX_BYTES: Final = 1 << 24
 KEEP_ROUNDS: Final = 2
 """Rounds whose machines stay for late validators and republished certificates."""
 LINGER_MAX_S: Final = 60.0
@@ -102,31 +105,32 @@ class Node:
         self._held_out = task.dataset().held_out if config.held_out else None
         self.learner = Learner(task, config.seed, self.me, examples)
         self._views: dict[int, EpochView] = {}
-        self._wanted_epochs: set[int] = set()
         self._finished = trio.Event()
 
     async def run(self) -> str:
         """Joins the subnet, takes part, and returns the final parameters' digest in hex.
 
         Raises:
-            LocalError: the subnet's parameters may not start, or its journal or data are unusable.
+            LocalError: the subnet's parameters may not start, or this node's journal or data are unusable.
             ChainError: the chain cannot be used.
+            Unreachable: no bootstrap peer answers.
         """
         subnet = await self._ports.chain.subnet()
         self._params: Params = require_startable(decode_params(subnet.params))
         self._subnet = subnet
-        await self._register()
         async with trio.open_nursery() as nursery:
             self._compose(nursery)
+            await self._register()
             await self._connect()
             for name, task in {
                 "driver": self._driver.run,
                 "inbound": self._inbound.run,
-                "chain": self._watch_chain,
+                "chain": self._watch.run,
                 "share-keys": self._keys.run,
+                "share-keys of others": self._keys.pull,
+                "connections": self._stay_connected,
             }.items():
-                self._driver.guard(name, None, task)
-            self._driver.start(Team(LEDGER, [self._ledger]), Started())
+                self._tasks.serve(name, task)
             await self._finished.wait()
             await self._linger()
             nursery.cancel_scope.cancel()
@@ -135,67 +139,101 @@ class Node:
     def _compose(self, nursery: trio.Nursery) -> None:
         ports, params = self._ports, self._params
         self._scheme = scheme(params.scheme)
-        self._driver = Driver(ports, self._sign, self.learner, self._observe, nursery, self)
-        records = tuple(decode(record, Journal, 1 << 24) for record in ports.disk.records())
+        self._tasks = Supervisor(nursery, ports.clock, self._observe)
+        self._driver = Driver(ports, self._sign, self.learner, self._observe, self._tasks, self)
+        records = self._records()
         head = restore(records, genesis(self.learner.model.digest))
-        self._resume(head.params, records)
-        self._driver.restore(tuple(record for record in records if record.height >= head.next_height))
+        self._resume(head)
+        self._driver.restore(records, head.next_height)
         self._rule = ReleaseRule(params.k_min, records)
         self._ledger = Ledger(params, self.me, self.learner.schema.limbs, head)
-        self._epochs = Epochs(ports.chain, self._subnet, params)
+        ledger = Team(LEDGER, [self._ledger])
+        self._driver.start(ledger, Started())
+        self._watch = EpochWatch(
+            Epochs(ports.chain, self._subnet, params), ports.clock, self._observe, self._begin_epoch
+        )
         self._duties = Duties(ports.chain, ports.clock, self._observe)
         self._directory = Directory(ports.transport, self._sign, int(ports.clock.now() * 1000))
+        self._heads = Heads(
+            ports.transport, self._sign, self._ledger, lambda signed: self._driver.post(ledger, Received(signed))
+        )
         self._keys = ShareKeys(ports, self.me, self._sign, params, self._driver, records, self._views)
         self._inbound = Inbound(ports, self._driver, self._keys, self._views, self._ledger, params, self._observe)
         ports.transport.serve(INFO, self._serve_info)
-        ports.transport.serve(HEAD, self._serve_head)
 
-    def _resume(self, params_digest: bytes, records: tuple[Journal, ...]) -> None:
+    def _records(self) -> tuple[Journal, ...]:
+        try:
+            return tuple(decode(record, Journal, JOURNAL_RECORD_MAX_BYTES) for record in self._ports.disk.records())
+        except MalformedError as error:
+            raise LocalError(
+                f"the journal in {self._ports.folder} was written by another version of p2pnode ({error}): use that one"
+            ) from error
+
+    def _resume(self, head: Head) -> None:
         """Loads the model that the journal ends with."""
-        head = restore(records, genesis(self.learner.model.digest))
         if head.certificate is None:
             return
         blob = self._ports.disk.get(head.params)
         if blob is None:
             raise LocalError(
-                f"the journal ends with the model {params_digest.hex()[:8]}, but its bytes are gone from "
-                f"{self._ports.folder}; start with an empty folder (keep the keys) and the node will catch up"
+                f"the journal ends with the model {head.params.hex()[:8]}, but its bytes are gone from "
+                f"{self._ports.folder / 'blobs'}: bring them back from a backup, or start over with `p2pnode init` in "
+                "a new folder, as a new operator"
             )
         self.learner.adopt(head, blob)
         self._observe("resumed", {"height": head.next_height, "params_digest": head.params.hex()})
 
     async def _register(self) -> None:
         chain, subnet = self._ports.chain, self._subnet
-        for record in await chain.operators():
-            if record.address == chain.operator and record.left_block == 0:
-                if record.peer != self.me:
-                    raise ChainError(
-                        f"operator {chain.operator.hex()} is registered with another peer ({record.peer.hex()[:8]}); "
-                        "use that node's keys, or leave the subnet first"
-                    )
-                return
+        standing = [record for record in await chain.operators() if record.address == chain.operator]
+        if standing and not standing[-1].left_block:
+            self._check_standing(standing[-1])
+            return
         proof = sign_binding(self._seed, chain, subnet, self.me)
         await chain.register(self.me, proof, self._config.roles, self._config.stake)
+        self._observe("registered", {"roles": _names(self._config.roles), "stake_wei": self._config.stake})
+
+    def _check_standing(self, record: OperatorRecord) -> None:
+        """A node that plays other parts than the chain says would be waited for, or wait, in vain."""
+        operator = f"operator 0x{record.address.hex()}"
+        if record.peer != self.me:
+            raise ChainError(
+                f"{operator} is registered with another peer ({record.peer.hex()[:8]}): use that node's keys, or "
+                "`p2pnode operator leave` first"
+            )
+        if record.roles != self._config.roles:
+            raise ChainError(
+                f"{operator} is registered for {_names(record.roles)}, not for {_names(self._config.roles)}: start it "
+                "with those roles, use another folder for another node, or `p2pnode operator leave` first"
+            )
 
     async def _connect(self) -> None:
         """Meets the bootstrap peers, learns where others are, joins the topics."""
         await self._inbound.subscribe()
+        errors = await self._meet_bootstrap()
+        if errors and len(errors) == len(self._config.bootstrap):
+            raise Unreachable("no bootstrap peer answers: " + "; ".join(errors))
+        await self._directory.mesh()
+        self._observe("joined", {"peer": self.me.hex(), "roles": int(self._config.roles)})
+
+    async def _meet_bootstrap(self) -> list[str]:
+        """What went wrong, for each that does not answer."""
         errors = []
         for address in self._config.bootstrap:
             try:
                 await self._directory.ask(await self._ports.transport.dial(address))
             except (Unreachable, RemoteError) as error:
                 errors.append(str(error))
-        if errors and len(errors) == len(self._config.bootstrap):
-            raise Unreachable("no bootstrap peer answers: " + "; ".join(errors))
-        await self._directory.mesh()
-        self._observe("joined", {"peer": self.me.hex(), "roles": int(self._config.roles)})
+        return errors
 
     # ------------------------------------------------------------------------------- what only the ledger asks for
 
     def need_epoch(self, epoch: int) -> None:
         """See `LedgerHands`."""
-        self._wanted_epochs.add(epoch)
+        if epoch in self._views:
+            self._begin_epoch(self._views[epoch])
+        else:
+            self._watch.want(epoch)
 
     def begin_round(self, effect: BeginRound) -> None:
         """Builds the round's machines and gives them what arrived early."""
@@ -218,22 +256,24 @@ class Node:
         team = Team(height, self._machines(context))
         self._observe("round", {"height": height, "epoch": view.epoch})
         self._driver.start(team, Started())
-        self._driver.drop(height - KEEP_ROUNDS, keep=effect.head.params)
-        self._keys.erase(before=self._params.epoch(max(0, height - KEEP_ROUNDS)))
         self._inbound.begun(team)
+        self._forget(height - KEEP_ROUNDS, effect.head)
 
     def adopt(self, effect: Adopt) -> None:
         """Moves the learner, keeps and serves its model, and judges it where this node has held-out rows."""
         head = effect.head
-        model = self.learner.adopt(head, effect.model)
-        self._driver.store(head.next_height - 1, Store(((head.params, model),), durable=True))
+        blob = self.learner.adopt(head, effect.model)
+        if head.certificate is not None:
+            self._duties.remember(head.certificate.header)
+        self._driver.store(head.next_height - 1, Store(((head.params, blob),), durable=True))
         self._observe("bytes", {"sent": self._ports.transport.bytes_sent(), "by_kind": dict(self._driver.sent)})
         if self._held_out is not None:
-            self._driver.guard("metrics", None, lambda: self._judge(head.next_height - 1))
+            model = self.learner.model
+            self._tasks.guard("metrics", lambda: self._judge(head.next_height - 1, model))
 
     def ask_heads(self) -> None:
         """Asks a few connected peers for their newest header."""
-        self._driver.guard("heads", None, self._ask_heads)
+        self._tasks.guard("heads", self._heads.ask)
 
     def finish(self, effect: Finish) -> None:
         """The run is over."""
@@ -242,66 +282,52 @@ class Node:
 
     def anchor(self, effect: Anchor) -> None:
         """Anchors in the background."""
-        self._driver.guard("anchor", None, lambda: self._duties.anchor(effect))
+        self._tasks.guard("anchor", lambda: self._duties.anchor(effect))
 
     def attest(self, effect: Attest) -> None:
         """Attests in the background."""
-        self._driver.guard("attest", None, lambda: self._duties.attest(effect.header))
+        self._tasks.guard("attest", lambda: self._duties.attest(effect.header))
 
     # ------------------------------------------------------------------------------------------------------- tasks
 
-    async def _watch_chain(self) -> None:
-        """Settles the epochs that the ledger waits for, and the one after, before its border."""
-        while True:
-            for epoch in sorted(self._wanted_epochs):
-                try:
-                    view = await self._epochs.view(epoch)
-                except LocalError as error:
-                    self._observe("epoch-failed", {"epoch": epoch, "reason": str(error)})
-                    view = None
-                except ChainError as error:
-                    self._observe("chain-failed", {"reason": str(error)})
-                    view = None
-                if view is not None:
-                    self._wanted_epochs.discard(epoch)
-                    await self._begin_epoch(view)
-            await self._ports.clock.sleep_until(self._ports.clock.now() + CHAIN_POLL_S)
-
-    async def _begin_epoch(self, view: EpochView) -> None:
-        self._views[view.epoch] = view
-        for old in [epoch for epoch in self._views if epoch < view.epoch - 2]:
-            del self._views[old]
-        participants = {*view.committee, *(peer for cell in view.cells for peer in cell)}
-        fields: Mapping[str, object] = {
-            "epoch": view.epoch,
-            "cells": [[peer.hex() for peer in cell] for cell in view.cells],
-            "committee": [peer.hex() for peer in view.committee],
-        }
-        self._observe("epoch", fields)
-        self._keys.open(view)
+    def _begin_epoch(self, view: EpochView) -> None:
+        if view.epoch not in self._views:
+            self._views[view.epoch] = view
+            participants = {*view.committee, *(peer for cell in view.cells for peer in cell)}
+            fields: Mapping[str, object] = {
+                "epoch": view.epoch,
+                "cells": [[peer.hex() for peer in cell] for cell in view.cells],
+                "committee": [peer.hex() for peer in view.committee],
+            }
+            self._observe("epoch", fields)
+            self._keys.open(view)
+            self._tasks.guard("directory", lambda: self._directory.find(participants))
         self._driver.post(self._driver.teams[LEDGER], EpochKnown(view))
-        last = self._params.final_height and self._params.epoch(self._params.final_height - 1)
-        if not last or view.epoch < last:
-            self._wanted_epochs.add(view.epoch + 1)
-        self._driver.guard("directory", None, lambda: self._directory.find(participants))
+        final = self._params.final_height
+        if view.epoch + 1 not in self._views and (not final or view.epoch < self._params.epoch(final - 1)):
+            self._watch.want(view.epoch + 1)
 
-    async def _ask_heads(self) -> None:
-        peers = sorted(self._ports.transport.connected(), key=lambda peer: tagged("ask", self.me, peer))
-        for peer in peers[:ASK_HEADS]:
-            try:
-                answer = await self._ports.transport.request(peer, HEAD, b"", max_bytes=RESPONSE_MAX_BYTES)
-                certificate = decode(answer, HeadResponse, RESPONSE_MAX_BYTES).certificate
-                if certificate:
-                    signed = open_envelope(certificate)
-                    if isinstance(signed.message, HeaderCertificate):
-                        self._driver.post(self._driver.teams[LEDGER], Received(signed))
-            except (Unreachable, RemoteError):
-                continue  # the next one may answer
+    def _forget(self, below: int, head: Head) -> None:
+        """Rounds below this height are over for everybody: their keys and blobs go, but for the head's model."""
+        epoch = self._params.epoch(max(0, below))
+        self._keys.erase(before=epoch)
+        for old in [each for each in self._views if each < epoch]:
+            del self._views[old]
+        self._driver.drop(below, keep=head.params)
 
-    async def _judge(self, height: int) -> None:
+    async def _judge(self, height: int, model: Model) -> None:
         assert self._held_out is not None
-        metrics = await self._ports.workers.run(self.learner.metrics, self._held_out)
+        metrics = await self._ports.workers.run(self.learner.metrics, model, self._held_out)
         self._observe("metrics", {"height": height, **metrics})
+
+    async def _stay_connected(self) -> None:
+        """Connections end; gossip needs some, and at least one shows the way to others."""
+        while True:
+            await self._ports.clock.sleep_until(self._ports.clock.now() + MESH_CHECK_S)
+            if not self._ports.transport.connected():
+                await self._meet_bootstrap()
+            if len(self._ports.transport.connected()) < MESH_DIALS:
+                await self._directory.mesh()
 
     async def _linger(self) -> None:
         """Serves those who are a step behind, and sees this node's duties through."""
@@ -309,11 +335,11 @@ class Node:
         deadline = clock.now() + LINGER_MAX_S
         await clock.sleep_until(clock.now() + self._config.linger_s)
         while self._duties.open and clock.now() < deadline:
-            await clock.sleep_until(clock.now() + CHAIN_POLL_S)
+            await clock.sleep_until(clock.now() + LINGER_POLL_S)
 
     async def _serve_info(self, _: PeerKey, __: bytes) -> bytes:
         return encode(Info(self._ports.chain.chain_id, self._config.registry, self._subnet.subnet_id))
 
-    async def _serve_head(self, _: PeerKey, __: bytes) -> bytes:
-        certificate = self._ledger.head.certificate
-        return encode(HeadResponse(b"" if certificate is None else self._sign(certificate).encoded))
+
+def _names(roles: Role) -> str:
+    return ", ".join(role.name.lower() for role in Role if role in roles and role.name)

@@ -204,6 +204,10 @@ class Disk(Protocol):
 
     def drop(self, digest: Digest) -> None: ...
 
+    def digests(self) -> tuple[Digest, ...]:
+        """All blobs that are kept, in no particular order."""
+        ...
+
 
 class Workers(Protocol):
     """Runs CPU-bound functions off the event loop (in virtual time: at once, in place)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Final, Protocol
+
+import trio
 
 from p2pnode.errors import Unreachable
 from p2pnode.ports import Ports
@@ -21,7 +24,12 @@ from protocols.wire.envelope import Signed, Signer, open_envelope
 from protocols.wire.messages import EpochKey
 
 KIND: Final = "epoch-key"
+POLL_S: Final = 0.5
 PULL_S: Final = 0.5
+PULL_MAX_S: Final = 8.0
+PULL_PATIENCE_S: Final = 5.0
+EARLY_EPOCHS: Final = 2
+EARLY_MAX: Final = 64
 
 
 class Writer(Protocol):
@@ -55,16 +63,19 @@ class ShareKeys:
         self._signed: dict[int, dict[PeerKey, Signed]] = {}
         self._early: dict[tuple[int, PeerKey], Signed] = {}
         self._unpublished: list[Signed] = []
+        self._pulls: dict[int, tuple[float, float]] = {}  # by epoch: when next, and how long to wait from then on
         ports.transport.serve(KEYS, self._serve)
 
     def open(self, view: EpochView) -> None:
-        """Takes up an epoch; a member makes its key for it."""
+        """Takes up an epoch, once; a member makes its key for it."""
+        if view.epoch in self._known:
+            return
         self._known[view.epoch] = EpochKeys(view)
         self._signed[view.epoch] = {}
         if self._params.scheme != "plaintext" and self._me in view.committee:
             self._make(view)
-        for epoch, sender in [key for key in self._early if key[0] <= view.epoch]:
-            self.accept(self._early.pop((epoch, sender)))
+        for early in [self._early.pop(key) for key in list(self._early) if key[0] <= view.epoch]:
+            self.accept(early)
 
     def accept(self, signed: Signed) -> None:
         """A member's key, by gossip or from a peer that we asked; kept a while if its epoch is still to come."""
@@ -72,7 +83,8 @@ class ShareKeys:
         assert isinstance(key, EpochKey)
         known = self._known.get(key.epoch)
         if known is None:
-            if len(self._early) < 64:
+            newest = max(self._known, default=-1)
+            if newest < key.epoch <= newest + EARLY_EPOCHS and len(self._early) < EARLY_MAX:
                 self._early[key.epoch, signed.signer] = signed
         elif known.accept(signed.signer, key):
             self._signed[key.epoch][signed.signer] = signed
@@ -90,19 +102,29 @@ class ShareKeys:
         """Past epochs stay closed: their keys are erased."""
         for epoch in [epoch for epoch in self._known if epoch < before]:
             del self._known[epoch], self._signed[epoch]
+            self._pulls.pop(epoch, None)
             if epoch in self._own:
                 self._own.pop(epoch).erase()
 
     async def run(self) -> None:
-        """Publishes our keys, and asks around for what gossip did not bring."""
+        """Publishes our keys."""
         while True:
-            unpublished, self._unpublished = self._unpublished, []
-            for signed in unpublished:
-                await self._ports.transport.publish(SUBNET, signed.encoded)
+            while self._unpublished:
+                await self._ports.transport.publish(SUBNET, self._unpublished[0].encoded)
+                del self._unpublished[0]
+            await self._ports.clock.sleep_until(self._ports.clock.now() + POLL_S)
+
+    async def pull(self) -> None:
+        """Asks around for what gossip did not bring, often at first, then rarely: a member may be gone."""
+        while True:
             for epoch in sorted(self._known):
-                if self._params.scheme != "plaintext" and len(self.public(epoch)) < self._params.committee:
+                now = self._ports.clock.now()
+                due, pause = self._pulls.get(epoch, (now, PULL_S))
+                complete = len(self.public(epoch)) == self._params.committee or self._params.scheme == "plaintext"
+                if not complete and due <= now:
+                    self._pulls[epoch] = now + pause, min(1.5 * pause, PULL_MAX_S)
                     await self._pull(epoch)
-            await self._ports.clock.sleep_until(self._ports.clock.now() + PULL_S)
+            await self._ports.clock.sleep_until(self._ports.clock.now() + POLL_S)
 
     def _make(self, view: EpochView) -> None:
         sequence = self._sequences.get(view.epoch, 0) + 1
@@ -118,19 +140,17 @@ class ShareKeys:
 
     async def _pull(self, epoch: int) -> None:
         """Asks one connected peer, another each time."""
-        now = int(self._ports.clock.now() / PULL_S)
+        now = int(self._ports.clock.now() / POLL_S)
         peers = sorted(self._ports.transport.connected(), key=lambda peer: tagged("pull", now, self._me, peer))
         if not peers:
             return
-        try:
-            request = encode(KeysRequest(epoch))
+        request = encode(KeysRequest(epoch))
+        with trio.move_on_after(PULL_PATIENCE_S), contextlib.suppress(Unreachable, RemoteError):  # another, next time
             answer = await self._ports.transport.request(peers[0], KEYS, request, max_bytes=RESPONSE_MAX_BYTES)
             for encoded in decode(answer, KeysResponse, RESPONSE_MAX_BYTES).keys:
                 signed = open_envelope(encoded, 1024)
                 if isinstance(signed.message, EpochKey):
                     self.accept(signed)
-        except (Unreachable, RemoteError):
-            return  # another peer, next time
 
     async def _serve(self, _: PeerKey, request: bytes) -> bytes:
         epoch = decode(request, KeysRequest, 64).epoch

@@ -125,6 +125,13 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFailed:
+    """The learner could not take the step asked for, and why, for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EpochKnown:
     """The chain has settled an epoch."""
 
@@ -148,5 +155,6 @@ Event = (
     | Shortfall
     | Trained
     | Stepped
+    | StepFailed
     | EpochKnown
 )

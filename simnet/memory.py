@@ -56,6 +56,9 @@ class MemoryDisk:
     def drop(self, digest: Digest) -> None:
         self._blobs.pop(digest, None)
 
+    def digests(self) -> tuple[Digest, ...]:
+        return tuple(self._blobs)
+
     def copy(self) -> MemoryDisk:
         """An independent disk with the same content, to try two futures of one past."""
         other = MemoryDisk()

@@ -28,7 +28,17 @@ from protocols.effects import (
     Step,
 )
 from protocols.errors import RemoteError
-from protocols.events import EpochKnown, Event, Fetched, FetchFailed, Received, Shortfall, Started, Stepped
+from protocols.events import (
+    EpochKnown,
+    Event,
+    Fetched,
+    FetchFailed,
+    Received,
+    Shortfall,
+    Started,
+    StepFailed,
+    Stepped,
+)
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.params import Params
@@ -83,8 +93,9 @@ class Ledger(Machine[State]):
         (State.APPLYING, "unfetched:model"): "missing",
         (State.APPLYING, "timer:retry"): "retry",
         (State.APPLYING, Stepped): "stepped",
+        (State.APPLYING, StepFailed): "step_failed",
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset({Shortfall, Stepped})
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Shortfall, Stepped, StepFailed})
 
     def __init__(self, params: Params, me: PeerKey, lanes: int, head: Head) -> None:
         super().__init__(State.WAITING)
@@ -135,11 +146,14 @@ class Ledger(Machine[State]):
     def stepped(self, event: Stepped, now: float) -> Effects:
         """The parameters must be the certified ones; where they are not, this machine computes differently."""
         assert self._wanted is not None
+        if self._wanted.header.parent != self.head.header:
+            return self._apply(now)  # a newer header arrived meanwhile: this step was towards the one before
         if event.params_digest == self._wanted.header.params_digest:
             return self._applied(None, now)
-        wanted = self._wanted.header
-        fields = {"height": wanted.slot.height, "reason": "our outer step gives other parameters than the certified"}
-        return [Observe("diverged", fields), self._fetch("model", wanted.params_digest, MODEL_MAX_BYTES)]
+        return self._diverged("our outer step gives other parameters than the certified")
+
+    def step_failed(self, event: StepFailed, _: float) -> Effects:
+        return self._diverged(event.reason)
 
     def model(self, event: Fetched, now: float) -> Effects:
         (blob,) = event.blobs
@@ -191,6 +205,12 @@ class Ledger(Machine[State]):
         """From the members who signed, in an order of our own and another at each try: the load spreads over them."""
         ranked = sorted(self._signers, key=lambda peer: tagged("holder", digest, self._me, self._attempt, peer))
         return Fetch(purpose, None, (digest,), tuple(ranked), max_bytes)
+
+    def _diverged(self, reason: str) -> Effects:
+        assert self._wanted is not None
+        wanted = self._wanted.header
+        fields = {"height": wanted.slot.height, "reason": reason}
+        return [Observe("diverged", fields), self._fetch("model", wanted.params_digest, MODEL_MAX_BYTES)]
 
     def _applied(self, model: bytes | None, now: float) -> Effects:
         assert self._wanted is not None

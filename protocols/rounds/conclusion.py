@@ -11,7 +11,7 @@ from protocols.agreement.certificate import check_header, list_digest, signature
 from protocols.effects import Anchor, Blame, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
 from protocols.encryption.scheme import Lanes
 from protocols.errors import RemoteError
-from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started, Stepped
+from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started, StepFailed, Stepped
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
@@ -41,6 +41,7 @@ class Conclusion(Machine[State]):
         (State.WAITING, CellOpened): "cell",
         (State.WAITING, HeaderVote): "vote",
         (State.STEPPING, Stepped): "stepped",
+        (State.STEPPING, StepFailed): "step_failed",
         (State.STEPPING, HeaderVote): "vote",
         (State.SIGNED, HeaderVote): "vote",
         (State.WAITING, HeaderCertificate): "seen",
@@ -96,6 +97,10 @@ class Conclusion(Machine[State]):
         sends = [Send(member, signed) for member in self._view.committee]
         total = Store(((header.total, self._total),))
         return [total, Journal(KIND, self._height, b"", digest), *sends, *self._try_certify(now)]
+
+    def step_failed(self, event: StepFailed, _: float) -> Effects:
+        """This member signs nothing in this round; the others may do without it."""
+        return [Tell(Shortfall(event.reason))]
 
     def vote(self, event: Received, now: float) -> Effects:
         vote, member = event.message, self._view.member_index(event.sender)
