@@ -177,8 +177,11 @@ def main() -> int:
             def tell(node: str, name: str, fields: Mapping[str, object]) -> None:
                 if isinstance(error := fields.get("error"), BaseException):
                     traceback.print_exception(error)  # into the log
-                output.write(Event(time.time() - orders.began, node, name, fields).line() + "\n")
-                output.flush()
+                try:
+                    output.write(Event(time.time() - orders.began, node, name, fields).line() + "\n")
+                    output.flush()
+                except BrokenPipeError:
+                    os._exit(1)  # the launcher was killed: so be it for us, every disk is ready for that
 
             try:
                 await work(tell, orders, commands)
