@@ -35,7 +35,7 @@ from protocols.effects import (
     Train,
 )
 from protocols.encryption.one_time_key import OneTimeKeyScheme
-from protocols.encryption.scheme import Lanes, Scheme
+from protocols.encryption.scheme import Lanes, Scheme, Share
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.errors import RemoteError
 from protocols.events import (
@@ -55,7 +55,7 @@ from protocols.params import Params
 from protocols.rounds.contribution import Encrypted, encrypt_update
 from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.rounds.release import ReleaseRule
-from protocols.rounds.sealing import sealed_digest
+from protocols.rounds.sealing import open_share, sealed_digest
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Role, Secret
 from protocols.updates.schema import TensorSpec, UpdateSchema
 from protocols.wire import messages
@@ -122,6 +122,16 @@ class Submitted:
     @property
     def contribution(self) -> messages.Contribution:
         return messages.Contribution(self.signed.signer, self.signed.digest)
+
+    @property
+    def manifest(self) -> messages.Manifest:
+        assert isinstance(self.signed.message, messages.Manifest)
+        return self.signed.message
+
+    def share(self, member: int) -> Share:
+        """What committee member 1..n finds in its sealed share."""
+        sealed = self.encrypted.sealed[member - 1]
+        return open_share(VIEW, self.manifest, self.signed.signer, member, EPOCH_KEYS[member], sealed)
 
     @property
     def blobs(self) -> tuple[bytes, ...]:

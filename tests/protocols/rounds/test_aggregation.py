@@ -11,7 +11,7 @@ from protocols.rounds.aggregate import add, verify_ciphertexts
 from protocols.rounds.aggregation import REFETCH_S, REPORT_S, Aggregation, State
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
 from protocols.types import NO_DIGEST, Digest
-from protocols.wire.messages import Aggregate, Availability, CellSet, ListCertificate, Manifest, Receipt, SetList
+from protocols.wire.messages import Aggregate, Availability, CellSet, ListCertificate, Receipt, SetList
 from tests.protocols.playbook import (
     CELLS,
     PEERS,
@@ -115,18 +115,13 @@ def test_the_certified_set_is_added_and_announced() -> None:
     sets = certified(ALL, set_of(1, [submit(peer) for peer in CELLS[1]]))
     (job,) = of(machine.handle(sets, 0), Job)
     effects = machine.handle(run_job(job), 0)
-    verified = [verify_ciphertexts(SCHEME, made.blobs, roots(made)) for made in MADE]
+    verified = [verify_ciphertexts(SCHEME, made.blobs, made.manifest.chunk_roots) for made in MADE]
     summed = add(SCHEME, verified)
     aggregate = Aggregate(VIEW.slot(ROUND), 0, list_digest(sets.certificate.sets), summed.roots)
     assert sent(effects, Aggregate) == [aggregate] * 5
     assert [publish.topic for publish in of(effects, Publish)] == ["proof"]
     assert of(effects, Store) == [Store(tuple(zip(summed.roots, summed.packed, strict=True)))]
     assert machine.state is State.DONE
-
-
-def roots(made: Submitted) -> tuple[Digest, ...]:
-    assert isinstance(made.signed.message, Manifest)
-    return made.signed.message.chunk_roots
 
 
 def test_who_is_not_in_the_certified_set_is_not_added() -> None:
@@ -157,7 +152,7 @@ def test_answers_that_come_after_the_end_are_no_error(certified_first: bool) -> 
     effects = bring(machine, *MADE)
     late = submit(CELLS[0][0])
     (job,) = of(machine.handle(certified(ALL), 0), Job)
-    again = run_job(Job("verify", verify_ciphertexts, (SCHEME, late.blobs, roots(late))))
+    again = run_job(Job("verify", verify_ciphertexts, (SCHEME, late.blobs, late.manifest.chunk_roots)))
     if certified_first:
         machine.handle(run_job(job), 0)
     assert machine.handle(again, 0) == []

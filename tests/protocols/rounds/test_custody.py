@@ -8,19 +8,18 @@ import pytest
 from protocols.effects import Effects, Journal, Send, SetTimer, Tell
 from protocols.encryption.packing import pack_share, unpack_share
 from protocols.encryption.plaintext import PlaintextScheme
-from protocols.encryption.scheme import Scheme, Share
+from protocols.encryption.scheme import Scheme
 from protocols.encryption.sharing import add_shares
 from protocols.events import Certified, Ready, Started, TimerFired
 from protocols.rounds.custody import HOLDS_SHARE, Custody, State
 from protocols.rounds.release import KIND, ReleaseRule, set_digest
-from protocols.rounds.sealing import open_share, sealed_digest
+from protocols.rounds.sealing import sealed_digest
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire import messages
 from protocols.wire.messages import (
     Availability,
     CellSet,
     ListCertificate,
-    Manifest,
     Receipt,
     Release,
     SetList,
@@ -109,9 +108,8 @@ def test_sent_again_it_is_receipted_again_and_counts_once() -> None:
 def copied() -> messages.Message:
     """The victim's sealed shares under another dealer's name, with a manifest that promises them."""
     victim, thief = CELL[0][0], CELLS[0][1]
-    manifest = victim.signed.message
+    manifest = victim.manifest
     sealed = victim.encrypted.sealed
-    assert isinstance(manifest, Manifest)
     own = dataclasses.replace(
         manifest, chunk_roots=(Digest(b"other".ljust(32)),), shares=tuple(map(sealed_digest, sealed))
     )
@@ -231,24 +229,17 @@ def test_the_certified_sets_sum_is_journalled_then_released_to_every_member() ->
     effects = holding().handle(certified(*ALL), 0)
     assert [type(effect) for effect in effects] == [Journal, *[Send] * 4] * 2
     for cell, release in enumerate(releases(effects)):
-        expected = [share_of(made) for made in CELL[cell]]
+        expected = [made.share(MEMBER) for made in CELL[cell]]
         assert release == Release(VIEW.slot(ROUND), cell, set_digest(ALL[cell]), pack_share(add_shares(expected)))
     for journal, cell_set in zip(of(effects, Journal), ALL, strict=True):
         assert (journal.kind, journal.height, journal.payload) == (KIND, ROUND, set_digest(cell_set))
-
-
-def share_of(made: Submitted) -> Share:
-    """This member's share of a contribution, as its dealer sealed it."""
-    manifest, sealed = made.signed.message, made.encrypted.sealed[MEMBER - 1]
-    assert isinstance(manifest, Manifest)
-    return open_share(VIEW, manifest, made.signed.signer, MEMBER, EPOCH_KEYS[MEMBER], sealed)
 
 
 def test_a_subset_of_what_is_held_gives_the_sum_of_that_subset_alone() -> None:
     smaller = set_of(0, CELL[0][1:])
     one, other = (releases(holding().handle(certified(each), 0))[0] for each in (ALL[0], smaller))
     difference = (unpack_share(one.share).astype(int) - unpack_share(other.share)) % 65537
-    assert (difference == share_of(CELL[0][0])).all(), "which is why no member ever releases both"
+    assert (difference == CELL[0][0].share(MEMBER)).all(), "which is why no member ever releases both"
 
 
 def test_once_released_a_second_certificate_releases_nothing() -> None:

@@ -16,14 +16,12 @@ from protocols.events import CellOpened, Certified, Event, Fetched, FetchFailed,
 from protocols.rounds.aggregate import add, verify_ciphertexts
 from protocols.rounds.opening import REFETCH_S, CellOpening, State, first_difference
 from protocols.rounds.release import set_digest
-from protocols.rounds.sealing import open_share
 from protocols.types import NO_DIGEST, Digest, Secret
 from protocols.updates.chunks import chunk_roots, update_root
-from protocols.wire.messages import Aggregate, CellSet, ListCertificate, Manifest, Release, SetList
+from protocols.wire.messages import Aggregate, CellSet, ListCertificate, Release, SetList
 from tests.protocols.playbook import (
     CELLS,
     COMMITTEE,
-    EPOCH_KEYS,
     PARAMS,
     PEERS,
     ROUND,
@@ -51,26 +49,16 @@ ONE, TWO = (PEERS[key] for key in VIEW.aggregators(ROUND, 0))
 EXPECTED = np.sum([lanes_of(peer) for peer in CELLS[0]], axis=0)
 
 
-def roots_of(made: Submitted) -> tuple[Digest, ...]:
-    assert isinstance(made.signed.message, Manifest)
-    return made.signed.message.chunk_roots
+SUM = add(SCHEME, [verify_ciphertexts(SCHEME, made.blobs, made.manifest.chunk_roots) for made in MADE])
+WRONG = add(SCHEME, [verify_ciphertexts(SCHEME, made.blobs, made.manifest.chunk_roots) for made in MADE[1:]])
 
 
-SUM = add(SCHEME, [verify_ciphertexts(SCHEME, made.blobs, roots_of(made)) for made in MADE])
-WRONG = add(SCHEME, [verify_ciphertexts(SCHEME, made.blobs, roots_of(made)) for made in MADE[1:]])
-
-
-MADE_RESIDUES = verify_ciphertexts(SCHEME, MADE[0].blobs, roots_of(MADE[0])).residues
+MADE_RESIDUES = verify_ciphertexts(SCHEME, MADE[0].blobs, MADE[0].manifest.chunk_roots).residues
 PLAIN = (Secret(bytes(32)), PublicContext(bytes(32), 0, 0))
 
 
 def summed_share(member: int, made: Iterable[Submitted] = MADE) -> Share:
-    shares = []
-    for each in made:
-        manifest, sealed = each.signed.message, each.encrypted.sealed[member - 1]
-        assert isinstance(manifest, Manifest)
-        shares.append(open_share(VIEW, manifest, each.signed.signer, member, EPOCH_KEYS[member], sealed))
-    return add_shares(shares)
+    return add_shares([each.share(member) for each in made])
 
 
 def release(member: int, share: bytes | None = None, cell_set: CellSet = ALL, peer: Peer | None = None) -> Event:
@@ -355,7 +343,9 @@ def test_with_too_many_wrong_shares_nothing_opens_and_nobody_is_accused() -> Non
 def spoiled() -> Desk:
     """A contributor whose shares are not of its ciphertext's key: both aggregators add rightly."""
     strange = submit(CELLS[0][0], seed=9)
-    total = add(SCHEME, [verify_ciphertexts(SCHEME, each.blobs, roots_of(each)) for each in (strange, *MADE[1:])])
+    total = add(
+        SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in (strange, *MADE[1:])]
+    )
     desk = Desk(served=dict(zip(total.roots, total.packed, strict=True)))
     return desk.handle(CERTIFIED, aggregate(ONE, total.roots), aggregate(TWO, total.roots))
 
@@ -377,7 +367,9 @@ def test_or_after_some_patience_where_a_member_is_silent() -> None:
     view = dataclasses.replace(VIEW, committee=(*VIEW.committee, STRANGER.key))  # a fifth who never releases
     machine = CellOpening(view, ROUND, NO_DIGEST, 0, SCHEME, SCHEMA, 1)
     strange = submit(CELLS[0][0], seed=9)
-    total = add(SCHEME, [verify_ciphertexts(SCHEME, each.blobs, roots_of(each)) for each in (strange, *MADE[1:])])
+    total = add(
+        SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in (strange, *MADE[1:])]
+    )
     desk = Desk(machine, dict(zip(total.roots, total.packed, strict=True)))
     desk.handle(CERTIFIED, aggregate(ONE, total.roots), aggregate(TWO, total.roots), *map(release, (1, 2, 3)))
     desk.handle(release(4), now=20.0)
