@@ -80,7 +80,7 @@ def run(
     port: Annotated[int | None, typer.Option(help="TCP port of the first peer. Default: any free one.")] = None,
 ) -> None:
     """Train one model across many peers, and leave summary.json, events.jsonl, params.npz and report.html in --out."""
-    given = {name: value for name, value in locals().items() if value not in (None, False)}
+    given = {name: value for name, value in locals().items() if value is not None and value is not False}
     from simnet.launch import new_run, resumed_run
     from simnet.scenario import SHORTCUTS, Scenario, make_scenario, read_scenario
 
