@@ -85,9 +85,10 @@ def run(
     from simnet.scenario import SHORTCUTS, Scenario, make_scenario, read_scenario
 
     if resume is not None:
+        machine = {name: given.pop(name) for name in ("port", "processes") if name in given}
         if len(given) > 1:
-            raise LocalError("--resume goes on with a run as it was begun: it takes no other flag")
-        resumed_run(resume)
+            raise LocalError("--resume goes on with a run as it was begun: beside it only --port and --processes count")
+        resumed_run(resume, machine)
         return
     flags = {name: value for name, value in given.items() if name in (*Scenario.model_fields, *SHORTCUTS)}
     flags |= {"options": _pairs(option, "--option"), "params": _numbers(_pairs(param, "--param"))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from simnet.history import History, history_of
 from simnet.outcome import Outcome
 from simnet.pool import worker_pool
 from simnet.progress import Progress, metrics_line
-from simnet.scenario import Scenario
+from simnet.scenario import Scenario, make_scenario
 from simnet.summary import summarise
 from simnet.units import seconds
 
@@ -44,13 +44,18 @@ def new_run(scenario: Scenario, out: Path | None) -> None:
         _run(folder, History())
 
 
-def resumed_run(path: Path) -> None:
+def resumed_run(path: Path, machine: Mapping[str, object]) -> None:
     """Goes on with a run where it was interrupted. A virtual run is replayed: its seed brings it to the same point.
+
+    Args:
+        path: the run's folder.
+        machine: the scenario's values that are this machine's business alone: port, processes.
 
     Raises:
         TwoPMError: as `new_run`.
     """
     with RunFolder.resume(path) as folder:
+        folder.scenario = make_scenario(folder.scenario.model_dump(), machine)
         if folder.scenario.backend == "virtual":
             folder.restart_events()
         _run(folder, history_of(folder.events()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -73,9 +73,9 @@ class Progress:
         }
         for name, value in rows.items():
             table.add_row(f"[dim]{name}[/]", value)
-        bar = ProgressBar(total=scenario.rounds, completed=done)
+        table.add_row("", ProgressBar(total=scenario.rounds, completed=done, width=56))
         title = f"{scenario.task} · {scenario.peers} peers · {'PLAINTEXT' if scenario.plaintext else 'encrypted'}"
-        return Panel(Group(bar, table), title=title, border_style="red" if scenario.plaintext else "blue", width=80)
+        return Panel(table, title=title, border_style="red" if scenario.plaintext else "blue", width=80)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:

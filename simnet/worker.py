@@ -172,7 +172,10 @@ def main() -> int:
 
     async def run() -> None:
         async with aclosing(lines_of(trio.lowlevel.FdStream(os.dup(0)))) as commands:
-            orders = Orders.model_validate_json(await anext(commands))
+            first = await anext(commands, None)
+            if first is None:
+                return  # the launcher thought better of it
+            orders = Orders.model_validate_json(first)
 
             def tell(node: str, name: str, fields: Mapping[str, object]) -> None:
                 if isinstance(error := fields.get("error"), BaseException):
