@@ -116,7 +116,7 @@ class Inbound:
             self._keys.accept(signed)
             return
         if isinstance(message, AddressRecord | Manifest):
-            raise RemoteError(f"a {type(message).__name__} does not travel alone", {sender})
+            raise RemoteError(f"{type(message).__name__} messages do not travel alone", {sender})
         if isinstance(message, HeaderCertificate):
             self._driver.post(self._driver.teams[LEDGER], Received(signed))
         slot = slot_of(message)
