@@ -1,7 +1,8 @@
 """How a committee member opens one cell: get the sum, gather released shares, interpolate the key, decode.
 
-Two aggregators add each cell. Where their sums differ, or only one came, the member adds the ciphertexts itself and
-knows who was wrong; so a wrong sum is never opened, and validators need not be waited for.
+Two aggregators add each cell. Where their sums differ, or only one came, or what they agree on does not open, the
+member adds the ciphertexts itself and knows who was wrong; so a wrong sum is never opened, and validators need not be
+waited for.
 """
 
 from __future__ import annotations
@@ -276,7 +277,11 @@ class CellOpening(Machine[State]):
         """Liars can look like a spoiled cell until all honest shares are out: only then it counts nothing."""
         keyless = not self._scheme.needs_keys  # then there are no shares to wait for
         all_out = keyless or self._patience_over or self._tried == len(self._view.committee)
-        if (keyless or isinstance(event.error, SpoiledSumError)) and all_out:
+        spoiled = keyless or isinstance(event.error, SpoiledSumError)
+        if spoiled and all_out and self._parts is None:  # unless both aggregators lied: so far we took their word
+            self.state, self._total, self._tried = State.SUMMING, None, 0
+            return self.recompute(event, now)
+        if spoiled and all_out:
             void = CellResult(self._cell, 0, NO_DIGEST, NO_DIGEST)
             fields = {"height": self._height, "cell": self._cell, "reason": str(event.error)}
             return [Observe("spoiled", fields), self._done(CellOpened(void, None))]

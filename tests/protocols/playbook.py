@@ -55,8 +55,9 @@ from protocols.params import Params
 from protocols.rounds.contribution import Encrypted, encrypt_update
 from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.rounds.release import ReleaseRule
-from protocols.rounds.sealing import open_share, sealed_digest
+from protocols.rounds.sealing import open_share, seal_shares, sealed_digest
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Role, Secret
+from protocols.updates.chunks import update_root
 from protocols.updates.schema import TensorSpec, UpdateSchema
 from protocols.wire import messages
 from protocols.wire.envelope import Signed, Signer, open_envelope, signer
@@ -144,13 +145,18 @@ class Submitted:
         return received(by or PEERS[self.signed.signer], message)
 
 
-def submit(peer: Peer, height: Height = ROUND, seed: int = 1, parent: Digest = NO_DIGEST) -> Submitted:
-    """A whole contribution of a peer in VIEW, outside any machine."""
+def submit(
+    peer: Peer, height: Height = ROUND, seed: int = 1, parent: Digest = NO_DIGEST, dealt: int | None = None
+) -> Submitted:
+    """A whole contribution of a peer in VIEW, outside any machine; `dealt` is the seed of another key than its own."""
     cell = VIEW.cell_of(peer.key)
     assert cell is not None
-    secret = Secret(hashlib.sha256(peer.key + bytes([seed])).digest())
+    secret, other = (Secret(hashlib.sha256(peer.key + bytes([each])).digest()) for each in (seed, dealt or seed))
     made = encrypt_update(SCHEME, VIEW, height, cell, peer.key, lanes_of(peer), secret, PUBLIC_KEYS)
     roots = tuple(root for root, _ in made.chunks)
+    if dealt is not None:
+        sealed = seal_shares(SCHEME, VIEW, height, cell, peer.key, update_root(roots), other, PUBLIC_KEYS)
+        made = Encrypted(made.chunks, sealed)
     shares = tuple(map(sealed_digest, made.sealed))
     return Submitted(peer.sign(messages.Manifest(VIEW.slot(height), cell, parent, roots, shares)), made)
 
@@ -311,11 +317,13 @@ def round_of(peer: Peer, journal: Iterable[Journal] = (), height: Height = ROUND
     return Actor(peer, default_machines(context), journal=list(records))
 
 
-def whole_round(
-    behaviours: Mapping[PeerKey, Behaviour] | None = None, journals: Mapping[PeerKey, Iterable[Journal]] | None = None
-) -> Playbook:
-    """One round of VIEW by everybody, to its end: some may misbehave, some may come back with a journal."""
-    actors = [round_of(peer, (journals or {}).get(peer.key, ())) for peer in (*CONTRIBUTORS, *MEMBERS, VALIDATOR)]
-    for actor in actors:
-        actor.behaviour = (behaviours or {}).get(actor.peer.key, honest)
+def whole_round(behaviours: Mapping[PeerKey, Behaviour] | None = None, after: Playbook | None = None) -> Playbook:
+    """One round of VIEW by everybody, to its end: some may misbehave, all may come back with their disks of before."""
+    before = after.actors if after is not None else {}
+    actors = []
+    for peer in (*CONTRIBUTORS, *MEMBERS, VALIDATOR):
+        actor = round_of(peer, before[peer.key].journal if peer.key in before else ())
+        actor.blobs = dict(before[peer.key].blobs) if peer.key in before else {}
+        actor.behaviour = (behaviours or {}).get(peer.key, honest)
+        actors.append(actor)
     return Playbook(actors).run()

@@ -13,7 +13,7 @@ from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext, Scheme, Share
 from protocols.encryption.sharing import add_shares
 from protocols.events import CellOpened, Certified, Event, Fetched, FetchFailed, TimerFired
-from protocols.rounds.aggregate import add, verify_ciphertexts
+from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
 from protocols.rounds.opening import REFETCH_S, CellOpening, State, first_difference
 from protocols.rounds.release import set_digest
 from protocols.types import NO_DIGEST, Digest, Secret
@@ -49,10 +49,12 @@ ONE, TWO = (PEERS[key] for key in VIEW.aggregators(ROUND, 0))
 EXPECTED = np.sum([lanes_of(peer) for peer in CELLS[0]], axis=0)
 
 
-SUM = add(SCHEME, [verify_ciphertexts(SCHEME, made.blobs, made.manifest.chunk_roots) for made in MADE])
-WRONG = add(SCHEME, [verify_ciphertexts(SCHEME, made.blobs, made.manifest.chunk_roots) for made in MADE[1:]])
+def summed(made: Iterable[Submitted]) -> Summed:
+    return add(SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in made])
 
 
+SUM = summed(MADE)
+WRONG = summed(MADE[1:])
 MADE_RESIDUES = verify_ciphertexts(SCHEME, MADE[0].blobs, MADE[0].manifest.chunk_roots).residues
 PLAIN = (Secret(bytes(32)), PublicContext(bytes(32), 0, 0))
 
@@ -340,44 +342,60 @@ def test_with_too_many_wrong_shares_nothing_opens_and_nobody_is_accused() -> Non
 # ------------------------------------------------------------------------------------------------- a spoiled cell
 
 
-def spoiled() -> Desk:
-    """A contributor whose shares are not of its ciphertext's key: both aggregators add rightly."""
-    strange = submit(CELLS[0][0], seed=9)
-    total = add(
-        SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in (strange, *MADE[1:])]
-    )
-    desk = Desk(served=dict(zip(total.roots, total.packed, strict=True)))
-    return desk.handle(CERTIFIED, aggregate(ONE, total.roots), aggregate(TWO, total.roots))
+ODD = submit(CELLS[0][0], dealt=9)
+"""Its ciphertext is not under the key that it shared: the cell cannot be opened."""
+ODD_CELL = [ODD, *MADE[1:]]
+ODD_SETS = SetList(VIEW.slot(ROUND), (set_of(0, ODD_CELL),))
+
+
+def spoiled(machine: CellOpening | None = None) -> Desk:
+    """Both aggregators add rightly what does not open."""
+    total = summed(ODD_CELL)
+    desk = Desk(machine or opening(known=ODD_CELL), dict(zip(total.roots, total.packed, strict=True)))
+    desk.served[ODD.signed.digest] = ODD.signed.encoded
+    certified = Certified(ListCertificate(ODD_SETS, ()))
+    return desk.handle(certified, *(aggregate(peer, total.roots, ODD_SETS) for peer in (ONE, TWO)))
+
+
+def odd_release(member: int) -> Event:
+    return release(member, pack_share(summed_share(member, ODD_CELL)), ODD_SETS.cells[0])
 
 
 VOID = (0, 0, NO_DIGEST, NO_DIGEST)
 
 
 def test_a_spoiled_cell_counts_nothing_once_all_shares_are_out() -> None:
-    desk = spoiled().handle(*map(release, (1, 2, 3)))
+    desk = spoiled().handle(*map(odd_release, (1, 2, 3)))
     assert desk.opened is None
-    desk.handle(release(4))
+    desk.handle(odd_release(4))
     assert desk.opened is not None
     assert desk.opened.lanes is None
     assert dataclasses.astuple(desk.opened.result) == VOID
     assert blamed(desk.effects) == {}, "no member is to blame"
+    assert desk.fetched == ["sum", *["ciphertexts"] * 4], "and neither were the aggregators"
 
 
 def test_or_after_some_patience_where_a_member_is_silent() -> None:
     view = dataclasses.replace(VIEW, committee=(*VIEW.committee, STRANGER.key))  # a fifth who never releases
+    view.__dict__["committee_root"] = VIEW.committee_root  # so that the contributions fit its slot
     machine = CellOpening(view, ROUND, NO_DIGEST, 0, SCHEME, SCHEMA, 1)
-    strange = submit(CELLS[0][0], seed=9)
-    total = add(
-        SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in (strange, *MADE[1:])]
-    )
-    desk = Desk(machine, dict(zip(total.roots, total.packed, strict=True)))
-    desk.handle(CERTIFIED, aggregate(ONE, total.roots), aggregate(TWO, total.roots), *map(release, (1, 2, 3)))
-    desk.handle(release(4), now=20.0)
+    desk = spoiled(machine).handle(*map(odd_release, (1, 2, 3)))
+    desk.handle(odd_release(4), now=20.0)
     assert of(desk.effects, SetTimer)[-1] == SetTimer("patience", 20.0 + PARAMS.grace_s)
     assert desk.opened is None
     desk.handle(TimerFired("patience"), now=25.0)
     assert desk.opened is not None
     assert desk.opened.lanes is None
+
+
+def test_two_aggregators_that_agree_on_a_wrong_sum_cannot_make_a_cell_look_spoiled() -> None:
+    desk = Desk(served=dict(zip(WRONG.roots, WRONG.packed, strict=True)))
+    desk.handle(CERTIFIED, aggregate(ONE, WRONG.roots), aggregate(TWO, WRONG.roots), *map(release, (1, 2, 3)))
+    assert desk.opened is None
+    desk.handle(release(4))
+    assert desk.opened is not None
+    assert (desk.opened.lanes == EXPECTED).all()
+    assert set(blamed(desk.effects)) == {ONE.key, TWO.key}
 
 
 def test_a_sum_that_honest_contributors_cannot_reach_counts_nothing() -> None:
