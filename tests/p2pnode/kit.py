@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,12 @@ class InMemory:
     network: VirtualNetwork
     chain: Ledger
     nursery: trio.Nursery
+    lives: Iterator[int] = field(default_factory=count)
 
     def ports(self, peer: Peer, disk: MemoryDisk | None = None) -> Ports:
         return Ports(
             clock=VirtualClock(),
-            entropy=seeded_entropy(1, peer.key.hex()),
+            entropy=seeded_entropy(next(self.lives), peer.key.hex()),
             transport=self.network.attach(peer.key),
             chain=self.operator(peer),
             disk=disk or MemoryDisk(),

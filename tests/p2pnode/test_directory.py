@@ -1,0 +1,155 @@
+"""The address book: whose record counts, and that strangers cannot fill or forge it."""
+
+from __future__ import annotations
+
+import pytest
+from trio.testing import MockClock
+
+import p2pnode.directory
+from p2pnode.directory import MESH_DIALS, TOLD_UNASKED, Directory
+from p2pnode.errors import Unreachable
+from p2pnode.services import PEERS, RESPONSE_MAX_BYTES, PeersRequest, PeersResponse
+from protocols.errors import RemoteError
+from protocols.types import PeerKey
+from protocols.wire.codec import decode, encode
+from protocols.wire.envelope import open_envelope
+from protocols.wire.messages import AddressRecord
+from simnet.network import VirtualTransport
+from tests.p2pnode.kit import InMemory, answering, in_memory
+from tests.protocols.playbook import CONTRIBUTORS, MEMBERS, Peer, a_peer
+
+ME, OTHER, THIRD = CONTRIBUTORS[:3]
+CROWD = [a_peer(number) for number in range(1000, 1100)]
+
+
+class Learning:
+    """A transport that remembers what it was told to learn and whom it dialled; it is connected to some."""
+
+    def __init__(self, inner: VirtualTransport) -> None:
+        self.inner = inner
+        self.learnt: dict[PeerKey, tuple[str, ...]] = {}
+        self.dialled: list[str] = []
+        self.friends: frozenset[PeerKey] | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def learn(self, peer: PeerKey, addresses: tuple[str, ...]) -> None:
+        self.learnt[peer] = addresses
+
+    def connected(self) -> frozenset[PeerKey]:
+        return self.inner.connected() if self.friends is None else self.friends
+
+    async def dial(self, address: str) -> PeerKey:
+        self.dialled.append(address)
+        return await self.inner.dial(address)
+
+
+def directory_of(world: InMemory, peer: Peer, sequence: int = 1) -> tuple[Directory, Learning]:
+    transport = Learning(world.network.attach(peer.key))
+    return Directory(transport, peer.sign, sequence), transport  # type: ignore[arg-type]  # a transport in all it needs
+
+
+def record(peer: Peer, sequence: int = 1, *addresses: str) -> bytes:
+    return peer.sign(AddressRecord(sequence, addresses or (f"/memory/{peer.key.hex()}",))).encoded
+
+
+async def told(world: InMemory, whom: Peer, encoded: bytes, by: Peer = THIRD) -> list[bytes]:
+    """Somebody tells `whom` a record as if it were its own, and hears what it knows."""
+    transport = world.network.attach(by.key)
+    request = encode(PeersRequest(encoded, ()))
+    answer = await transport.request(whom.key, PEERS, request, max_bytes=RESPONSE_MAX_BYTES)
+    return list(decode(answer, PeersResponse, RESPONSE_MAX_BYTES).records)
+
+
+async def test_two_that_meet_know_each_other_and_each_others_friends(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        (mine, transport), (others, _) = directory_of(world, ME), directory_of(world, OTHER)
+        await told(world, OTHER, record(THIRD))
+        await mine.ask(OTHER.key)
+        assert mine.missing([ME.key, OTHER.key, THIRD.key]) == []
+        assert others.missing([ME.key]) == []
+        assert transport.learnt[THIRD.key] == (f"/memory/{THIRD.key.hex()}",)
+
+
+async def test_the_newest_record_wins_whatever_the_order(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        _, transport = directory_of(world, ME)
+        for sequence in (2, 3, 1, 3):
+            await told(world, ME, record(THIRD, sequence, f"/memory/{sequence:064x}"))
+        assert transport.learnt[THIRD.key] == (f"/memory/{3:064x}",)
+
+
+async def test_nobody_speaks_for_another(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        _, transport = directory_of(world, ME)
+        forged = record(THIRD).replace(THIRD.key, OTHER.key)
+        with pytest.raises(Unreachable, match="signature does not hold"):
+            await told(world, ME, forged)
+        own = record(ME, 10**6, "/memory/elsewhere")
+        await told(world, ME, own)  # even with our own key: where we are, we know best
+        assert transport.learnt == {}
+        assert open_envelope((await told(world, ME, b""))[0]).message != open_envelope(own).message
+
+
+async def test_an_answer_of_something_else_is_refused(autojump_clock: MockClock) -> None:
+    vote_like = OTHER.sign(AddressRecord(1, ())).encoded[:-1]
+    async with in_memory() as world:
+        mine, _ = directory_of(world, ME)
+        world.network.attach(OTHER.key).serve(PEERS, answering(encode(PeersResponse((vote_like,)))))
+        with pytest.raises(RemoteError):
+            await mine.ask(OTHER.key)
+
+
+async def test_who_is_looked_for_is_found_at_whoever_knows(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, _ = directory_of(world, ME)
+        world.network.attach(MEMBERS[0].key).serve(PEERS, answering(b"junk"))
+        directory_of(world, OTHER)
+        await told(world, OTHER, record(THIRD))
+        wanted = [THIRD.key, CROWD[0].key]
+        await mine.find(wanted)
+        assert mine.missing(wanted) == [CROWD[0].key]
+
+
+async def test_strangers_cannot_fill_the_book(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(p2pnode.directory, "BOOK_MAX", 10)
+    async with in_memory() as world:
+        mine, transport = directory_of(world, ME)
+        await told(world, ME, record(OTHER))
+        await mine.find([OTHER.key, THIRD.key])
+        for stranger in CROWD[:30]:
+            await told(world, ME, record(stranger))
+        assert len(await told(world, ME, b"")) == 10
+        await told(world, ME, record(THIRD))
+        await told(world, ME, record(OTHER, 2, "/memory/moved"))
+        assert mine.missing([OTHER.key, THIRD.key]) == []
+        assert transport.learnt[OTHER.key] == ("/memory/moved",)
+
+
+async def test_who_asks_for_nobody_hears_of_some_and_everyone_of_others(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        directory_of(world, ME)
+        for each in CROWD:
+            await told(world, ME, record(each))
+        one, other = await told(world, ME, b"", by=OTHER), await told(world, ME, b"", by=THIRD)
+        assert len(one) == len(other) == TOLD_UNASKED
+        assert set(one) != set(other)
+
+
+async def test_the_mesh_is_a_few_of_our_own_choice_past_those_who_are_gone(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, transport = directory_of(world, ME)
+        for each in CROWD[:20]:
+            await told(world, ME, record(each))
+        alive = [world.network.attach(each.key).peer for each in CROWD[:12]]
+        transport.friends = frozenset(alive[:1])
+        await mine.mesh()
+        reached = [
+            address for address in transport.dialled if address.removeprefix("/memory/") in map(bytes.hex, alive)
+        ]
+        assert MESH_DIALS - 1 <= len(reached) <= MESH_DIALS
+        again = list(transport.dialled)
+        transport.dialled.clear()
+        await mine.mesh()
+        assert transport.dialled == again

@@ -1,0 +1,141 @@
+"""The same model on all peers, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from p2pnode.data.schema import Examples
+from p2pnode.data.splits import split_iid
+from p2pnode.learner import CANDIDATES_MAX, Learner
+from p2pnode.learning.model import model_bytes, model_digest
+from p2pnode.learning.task import Task, load_task
+from protocols.effects import Head
+from protocols.errors import LocalError, MalformedError
+from protocols.types import Digest, PeerKey
+from protocols.updates.totals import add_cells
+
+PEERS = [PeerKey(bytes([number]) * 32) for number in range(1, 4)]
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return load_task("breast_cancer")
+
+
+@pytest.fixture(scope="module")
+def shares(task: Task) -> list[Examples]:
+    train = task.dataset().train
+    return [train.take(rows) for rows in split_iid(len(train), len(PEERS), seed=1)]
+
+
+@pytest.fixture
+def learners(task: Task, shares: list[Examples]) -> list[Learner]:
+    return [Learner(task, 0, peer, share) for peer, share in zip(PEERS, shares, strict=True)]
+
+
+def total_of(learners: list[Learner]) -> bytes:
+    lanes = [learner.train(learner.model, 0) for learner in learners]
+    return add_cells([(lanes[0] + lanes[1], 2), (lanes[2], 1)])
+
+
+def head(params: bytes, height: int = 0) -> Head:
+    return Head(height + 1, Digest(bytes([height + 1]) * 32), Digest(params))
+
+
+def test_all_peers_step_to_the_same_model_whoever_computes_it(learners: list[Learner], task: Task) -> None:
+    """Some by the outer step, one from its bytes, one that has no data."""
+    learners.append(Learner(task, 0, PeerKey(bytes(32)), None))
+    for height in range(2):
+        total = total_of(learners[:3])
+        digest = learners[0].step(learners[0].model, total).digest
+        assert digest != learners[0].model.digest
+        blob = b""
+        for learner in learners[1:]:
+            learner.remember(learner.step(learner.model, total))
+            blob = learner.adopt(head(digest, height), None)
+        assert learners[0].adopt(head(digest, height), blob) == blob
+        assert {learner.model.digest for learner in learners} == {digest}
+        assert {learner.head for learner in learners} == {head(digest, height).header}
+
+
+def test_an_update_depends_on_peer_and_round_alone(learners: list[Learner], shares: list[Examples], task: Task) -> None:
+    again = Learner(task, 0, PEERS[0], shares[0])
+    assert np.array_equal(learners[0].train(learners[0].model, 3), again.train(again.model, 3))
+
+
+def test_training_is_from_the_model_it_is_given(learners: list[Learner]) -> None:
+    """The head may have moved on by the time that a worker is free."""
+    learner = learners[0]
+    before = learner.model
+    expected = learner.train(before, 0)
+    step = learner.step(before, total_of(learners))
+    learner.remember(step)
+    learner.adopt(head(step.digest), None)
+    assert np.array_equal(learner.train(before, 0), expected)
+    assert not np.array_equal(learner.train(learner.model, 0), expected)
+
+
+def test_without_data_there_is_no_update(task: Task) -> None:
+    learner = Learner(task, 0, PEERS[0], None)
+    with pytest.raises(LocalError, match="no data"):
+        learner.train(learner.model, 0)
+
+
+def test_a_model_that_is_not_here_is_not_adopted(learners: list[Learner]) -> None:
+    learner, before = learners[0], learners[0].model
+    with pytest.raises(LocalError, match="not at hand"):
+        learner.adopt(head(bytes(32)), None)
+    other = learner.step(learner.model, total_of(learners))
+    with pytest.raises(LocalError, match="not at hand"):
+        learner.adopt(head(bytes(32)), model_bytes(other.params, other.state))
+    with pytest.raises(MalformedError):
+        learner.adopt(head(bytes(32)), b"junk")
+    assert learner.model is before
+
+
+@pytest.mark.parametrize("spoil", ["shape", "name", "dtype", "state"])
+def test_a_certified_model_of_another_task_is_not_adopted(learners: list[Learner], spoil: str) -> None:
+    model = learners[0].model
+    name, tensor = next(iter(model.params.items()))
+    params, state = dict(model.params), dict(model.state)
+    match spoil:
+        case "shape":
+            params[name] = np.zeros((tensor.size + 1,), tensor.dtype)
+        case "name":
+            params["other"] = params.pop(name)
+        case "dtype":
+            params[name] = tensor.astype(np.int64)
+        case "state":
+            state["more"] = np.zeros(3)
+    with pytest.raises(MalformedError, match="not this task's"):
+        learners[0].adopt(head(model_digest(params, state)), model_bytes(params, state))
+    assert learners[0].model is model
+
+
+def test_a_total_of_another_task_is_refused(learners: list[Learner]) -> None:
+    with pytest.raises(MalformedError):
+        learners[0].step(learners[0].model, b"\0\0\0\1" + bytes(8))
+
+
+def test_only_a_few_candidates_are_remembered(learners: list[Learner]) -> None:
+    learner = learners[0]
+    for number in range(CANDIDATES_MAX + 1):
+        learner.remember(replace(learner.model, digest=Digest(bytes([number]) * 32)))
+    with pytest.raises(LocalError, match="not at hand"):
+        learner.adopt(head(bytes(32)), None)
+
+
+def test_metrics_are_those_of_the_model_given(learners: list[Learner], task: Task) -> None:
+    learner = learners[0]
+    held_out = task.dataset().held_out
+    assert held_out is not None
+    step = learner.step(learner.model, total_of(learners))
+    assert learner.metrics(step, held_out) != learner.metrics(learner.model, held_out)
+    assert 0 <= learner.metrics(step, held_out)["accuracy"] <= 1
+
+
+def test_a_learner_shows_no_parameters(learners: list[Learner]) -> None:
+    assert "array" not in repr(learners[0].model)
