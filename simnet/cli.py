@@ -85,7 +85,7 @@ def run(
     from simnet.scenario import SHORTCUTS, Scenario, make_scenario, read_scenario
 
     if resume is not None:
-        machine = {name: given.pop(name) for name in ("port", "processes") if name in given}
+        machine: dict[str, object] = {name: given.pop(name) for name in ("port", "processes") if name in given}
         if len(given) > 1:
             raise LocalError("--resume goes on with a run as it was begun: beside it only --port and --processes count")
         resumed_run(resume, machine)
