@@ -1,0 +1,429 @@
+"""Whole nodes in virtual time: what they survive, and that a crash makes none of them say two things."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+import simnet.world
+from p2pnode.epoch_watch import EpochWatch
+from p2pnode.errors import ChainError, Unreachable
+from p2pnode.learning.task import load_task
+from p2pnode.node import Node, NodeConfig, protocol_prefix, sign_binding
+from p2pnode.ports import Ports, SubnetRecord
+from p2pnode.team import AnyMachine, RoundContext, default_machines
+from protocols.effects import Journal
+from protocols.errors import LocalError
+from protocols.events import Trained
+from protocols.params import preset
+from protocols.rounds.conclusion import Conclusion
+from protocols.rounds.contribution import Contribution
+from protocols.types import Address, Digest, PeerKey, Role
+from protocols.wire.codec import decode
+from protocols.wire.envelope import Signed, open_envelope
+from protocols.wire.messages import EpochKey, HeaderVote, Manifest, Release, Submission, Vote
+from simnet.events import Event
+from simnet.history import History, history_of
+from simnet.ledger import Ledger, VirtualChain
+from simnet.memory import InlineWorkers, MemoryDisk, VirtualClock, seeded_entropy
+from simnet.network import VirtualNetwork, VirtualTransport
+from simnet.roster import identity
+from simnet.scenario import Fault, make_scenario
+from simnet.scheduling import seeded_scheduling
+from simnet.world import World
+from tests.p2pnode.kit import Seen
+
+SMALL = {"task": "breast_cancer", "peers": 6, "rounds": 3, "backend": "virtual", "validators": 1}
+RULES = {
+    "submit_s": 8,
+    "agree_s": 8,
+    "open_s": 8,
+    "grace_s": 2,
+    "k_min": 3,
+    "dropouts": 1,
+    "committee": 6,
+    "threshold": 4,
+}
+"""One cell of six, of which one may be missing; all six are the committee, and any four of them enough."""
+
+
+class Sabotaged(World):
+    """A world in which a test may strike at any event, and whose messages it reads."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.events: list[Event] = []
+        self.at: list[tuple[str, str, int, Fault]] = []
+        super().__init__(make_scenario(SMALL, {"params": RULES}, changes), self._hear)
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        for strike in list(self.at):
+            node, name, height, fault = strike
+            if (event.node, event.name, event.fields.get("height")) == (node, name, height):
+                self.at.remove(strike)
+                self._strike(fault, (node,))
+
+    def history(self) -> History:
+        return history_of(self.events)
+
+    def of(self, node: str, name: str) -> list[dict[str, Any]]:
+        return [dict(event.fields) for event in self.events if (event.node, event.name) == (node, name)]
+
+    def play(self) -> str:
+        """Runs to the end; everybody must hold the same parameters, and finish."""
+        with seeded_scheduling(1):
+            trio.run(self.run, clock=trio.testing.MockClock(autojump_threshold=0))
+        (digest,) = set(self.outcome.digests.values())
+        assert set(self.outcome.digests) == set(self.members) - self._lost
+        return digest
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> dict[PeerKey, list[Signed]]:
+    """Everything that anybody sends or gossips, by its sender."""
+    spoken: dict[PeerKey, list[Signed]] = defaultdict(list)
+    send, publish = VirtualTransport.send, VirtualTransport.publish
+
+    async def hear_send(self: VirtualTransport, to: PeerKey, payload: bytes) -> None:
+        spoken[self.peer].append(open_envelope(payload))
+        await send(self, to, payload)
+
+    async def hear_publish(self: VirtualTransport, topic: str, payload: bytes) -> None:
+        spoken[self.peer].append(open_envelope(payload))
+        await publish(self, topic, payload)
+
+    monkeypatch.setattr(VirtualTransport, "send", hear_send)
+    monkeypatch.setattr(VirtualTransport, "publish", hear_publish)
+    return spoken
+
+
+def slots_said(spoken: list[Signed]) -> dict[tuple[object, ...], set[Digest]]:
+    """What a peer said of each slot in which it may say one thing only."""
+    things: dict[tuple[object, ...], set[Digest]] = defaultdict(set)
+    for signed in spoken:
+        match signed.message:
+            case Vote(slot=slot):
+                things["vote", slot.height].add(signed.digest)
+            case HeaderVote(header=header):
+                things["header", header.slot.height].add(signed.digest)
+            case Release(slot=slot, cell=cell):
+                things["release", slot.height, cell].add(signed.digest)
+            case Submission(slot=slot, manifest=manifest):
+                things["manifest", slot.height].add(open_envelope(manifest).digest)
+            case EpochKey(epoch=epoch, sequence=sequence):
+                things["epoch key", epoch, sequence].add(signed.digest)
+    return things
+
+
+def restart(seconds: float) -> Fault:
+    return Fault(kind="restart", at_height=0, peers=("x",), seconds=seconds)
+
+
+# ----------------------------------------------------------------------------------------------------------- crashes
+
+
+class Killed(BaseException):
+    """The operating system ended the process: nothing may catch it."""
+
+
+class MortalDisk(MemoryDisk):
+    """Its node dies at the first record of a kind (from a height on), before or after the record is durable."""
+
+    def __init__(self, kind: str, height: int, durable: bool) -> None:
+        super().__init__()
+        self.kind, self.height, self.durable, self.deaths = kind, height, durable, 0
+
+    def append(self, record: bytes) -> None:
+        journal = decode(record, Journal, 1 << 24)
+        dies = not self.deaths and journal.kind == self.kind and journal.height >= self.height
+        if self.durable or not dies:
+            super().append(record)
+        if dies:
+            self.deaths += 1
+            raise Killed
+
+
+class Mortal(Sabotaged):
+    async def _live(self, name: str) -> None:
+        try:
+            await super()._live(name)
+        except* Killed:
+            self.network.detach(self.identities[name].peer)
+            self._nodes.start_soon(self._mend, restart(1), (name,))
+
+
+@pytest.mark.parametrize("durable", [True, False], ids=["after", "before"])
+@pytest.mark.parametrize("kind", ["manifest", "vote", "release", "header", "head", "epoch-key"])
+def test_killed_at_any_record_of_its_journal_a_node_says_one_thing_only(
+    said: dict[PeerKey, list[Signed]], kind: str, durable: bool
+) -> None:
+    world = Mortal()
+    disk = world.disks["peer-03"] = MortalDisk(kind, 0 if kind == "epoch-key" else 1, durable)
+    world.play()
+    things = slots_said(said[world.identities["peer-03"].peer])
+    assert {thing: len(versions) for thing, versions in things.items() if len(versions) > 1} == {}
+    assert disk.deaths == 1
+    assert len(world.of("peer-03", "joined")) == 2
+
+
+def test_a_contributor_that_dies_after_submitting_sends_the_same_bytes_again(
+    said: dict[PeerKey, list[Signed]],
+) -> None:
+    world = Sabotaged()
+    world.at.append(("peer-03", "submitted", 1, restart(0.5)))
+    world.play()
+    first, again, *_ = [each for each in world.of("peer-03", "submitted") if each["height"] == 1]
+    assert first == again
+    manifests = {
+        signed.message.manifest
+        for signed in said[world.identities["peer-03"].peer]
+        if isinstance(signed.message, Submission) and signed.message.slot.height == 1
+    }
+    assert len(manifests) == 1
+    assert isinstance(open_envelope(manifests.pop()).message, Manifest)
+
+
+def test_a_restarted_member_makes_a_new_key_with_a_higher_sequence(said: dict[PeerKey, list[Signed]]) -> None:
+    world = Sabotaged()
+    world.at.append(("peer-03", "round", 1, restart(1)))
+    world.play()
+    keys = [each.message for each in said[world.identities["peer-03"].peer] if isinstance(each.message, EpochKey)]
+    assert [key.sequence for key in keys] == [1, 2]
+    assert len({key.public for key in keys}) == 2
+
+
+def test_a_node_that_was_away_catches_up_by_the_newest_header_and_its_model() -> None:
+    world = Sabotaged(rounds=7)
+    world.at.append(("peer-03", "submitted", 1, restart(12)))
+    digest = world.play()
+    applied = [each["height"] for each in world.of("peer-03", "applied")]
+    assert applied[0] == 0
+    assert applied[-1] == 6
+    assert len(applied) < 7  # it did not step through every round
+    assert world.outcome.digests["peer-03"] == digest
+    assert world.of("peer-03", "resumed")[0]["height"] == 1
+
+
+def test_the_journals_end_is_where_a_node_goes_on() -> None:
+    world = Sabotaged()
+    digest = world.play()
+    again = Sabotaged()
+    again.disks = {name: disk.copy() for name, disk in world.disks.items()}
+    assert again.play() == digest
+    assert again.of("peer-00", "round") == []
+
+
+# ------------------------------------------------------------------------------------------------ what nobody foresaw
+
+
+def with_machines(monkeypatch: pytest.MonkeyPatch, name: str, tamper: Callable[[AnyMachine, int], None]) -> None:
+    """Has one node run tampered machines."""
+
+    def machines(context: RoundContext) -> list[AnyMachine]:
+        made = default_machines(context)
+        for machine in made:
+            tamper(machine, context.height)
+        return made
+
+    def a_node(config: NodeConfig, *arguments: Any) -> Node:
+        return Node(config, *arguments, *([machines] if config.name == name else []))
+
+    monkeypatch.setattr(simnet.world, "Node", a_node)
+
+
+def explode(*_: object) -> list[Any]:
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(("kind", "method"), [(Contribution, "trained"), (Conclusion, "stepped"), (Conclusion, "vote")])
+def test_a_bug_in_a_machine_costs_one_round_at_most(
+    monkeypatch: pytest.MonkeyPatch, kind: type[AnyMachine], method: str
+) -> None:
+    def tamper(machine: AnyMachine, height: int) -> None:
+        if isinstance(machine, kind) and height == 1:
+            setattr(machine, method, explode)
+
+    with_machines(monkeypatch, "peer-03", tamper)
+    world = Sabotaged()
+    world.play()
+    assert [record.height for record in world.history().applied] == [0, 1, 2]
+    assert {each["task"] for each in world.of("peer-03", "unexpected")} == {kind.__name__}
+
+
+def test_a_bug_in_a_job_costs_one_contribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tamper(machine: AnyMachine, height: int) -> None:
+        if isinstance(machine, Contribution) and height == 1:
+            train = machine.trained
+            machine.trained = lambda _, now: train(Trained(None), now)  # type: ignore[method-assign,arg-type]
+
+    with_machines(monkeypatch, "peer-03", tamper)
+    world = Sabotaged()
+    world.play()
+    assert [each["task"] for each in world.of("peer-03", "unexpected")] == ["encrypt"]
+    assert [each["height"] for each in world.of("peer-03", "submitted")] == [0, 2]
+
+
+def test_a_service_that_dies_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, deaths = EpochWatch.run, []
+
+    async def mortal(self: EpochWatch) -> Any:
+        if len(deaths) < 5:
+            deaths.append(self)
+            raise ZeroDivisionError("a bug")
+        return await run(self)
+
+    monkeypatch.setattr(EpochWatch, "run", mortal)
+    world = Sabotaged()
+    world.play()
+    assert sum(event.name == "unexpected" for event in world.events) == 5
+
+
+def test_junk_from_a_stranger_changes_nothing() -> None:
+    calm, world = Sabotaged(), Sabotaged()
+    stranger = PeerKey(b"s" * 32)
+
+    async def pester() -> None:
+        transport = world.network.attach(stranger)
+        for _ in range(20):
+            for keys in world.identities.values():
+                for payload in (b"", b"junk" * 100, bytes(60_000)):
+                    await transport.send(keys.peer, payload)
+                    await transport.publish("subnet", payload)
+            await trio.sleep(0.5)
+
+    hear = world._hear
+
+    def heard(event: Event) -> None:
+        hear(event)
+        if (event.node, event.name) == ("peer-00", "epoch"):
+            world._nodes.start_soon(pester)
+
+    world._sink = heard
+    assert world.play() == calm.play()
+    refused = {fields["culprit"] for fields in world.of("peer-01", "refused")}
+    assert refused == {stranger.hex()}
+    assert not world.history().unexpected
+
+
+def test_disks_do_not_fill() -> None:
+    world = Sabotaged(rounds=6)
+    world.play()
+    for name, disk in world.disks.items():
+        assert len(disk.digests()) < 60, name
+    held = {name: set(disk.digests()) for name, disk in world.disks.items()}
+    assert all(bytes.fromhex(digest) in held[name] for name, digest in world.outcome.digests.items())
+
+
+# ------------------------------------------------------------------------------------------------ joining, and refusals
+
+
+def a_node(ledger: Ledger, network: VirtualNetwork, disk: MemoryDisk | None = None, **config: Any) -> tuple[Node, Seen]:
+    keys, seen = identity(1, "somebody"), Seen()
+    chain = VirtualChain(ledger, keys.operator)
+    ports = Ports(
+        VirtualClock(),
+        seeded_entropy(1, "x"),
+        network.attach(keys.peer),
+        chain,
+        disk or MemoryDisk(),
+        InlineWorkers(),
+        Path("here"),
+    )
+    settings = {"roles": Role.COMPUTE, "stake": 10, **config}
+    return Node(NodeConfig(**settings), ports, keys, load_task("breast_cancer"), None, seen), seen
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    task = load_task("breast_cancer")
+    return Ledger(1, Address(bytes(20)), preset("dev").encode(), task.spec.encode())
+
+
+async def refusal(node: Node, kind: type[Exception]) -> str:
+    """The one sentence with which a node refuses to start."""
+    with pytest.raises(BaseExceptionGroup) as refused:
+        await node.run()
+    (error,) = refused.value.exceptions
+    assert isinstance(error, kind)
+    return str(error)
+
+
+async def test_another_nodes_operator_is_refused(autojump_clock: MockClock, ledger: Ledger) -> None:
+    keys = identity(1, "somebody")
+    await VirtualChain(ledger, keys.operator).register(PeerKey(b"p" * 32), b"", Role.COMPUTE, 10)
+    node, _ = a_node(ledger, VirtualNetwork(1))
+    assert "is registered with another peer (70707070)" in await refusal(node, ChainError)
+
+
+async def test_other_roles_than_registered_are_refused(autojump_clock: MockClock, ledger: Ledger) -> None:
+    keys = identity(1, "somebody")
+    await VirtualChain(ledger, keys.operator).register(keys.peer, b"", Role.DATA | Role.COMPUTE, 10)
+    node, _ = a_node(ledger, VirtualNetwork(1), roles=Role.VALIDATOR)
+    assert "is registered for data, compute, not for validator" in await refusal(node, ChainError)
+
+
+async def test_a_bootstrap_that_does_not_answer_is_refused(autojump_clock: MockClock, ledger: Ledger) -> None:
+    node, _ = a_node(ledger, VirtualNetwork(1), bootstrap=("/memory/" + "ab" * 32,))
+    assert "no bootstrap peer answers" in await refusal(node, Unreachable)
+
+
+async def test_a_journal_that_cannot_be_read_is_refused_before_anything_is_staked(
+    autojump_clock: MockClock, ledger: Ledger
+) -> None:
+    disk = MemoryDisk()
+    disk.append(b"something else")
+    node, _ = a_node(ledger, VirtualNetwork(1), disk)
+    assert "was written by another version" in await refusal(node, LocalError)
+    assert ledger.operators == []
+
+
+def test_a_journal_whose_model_is_gone_is_refused() -> None:
+    world = Sabotaged()
+    digest = Digest(bytes.fromhex(world.play()))
+    again = Sabotaged()
+    again.disks = {name: disk.copy() for name, disk in world.disks.items()}
+    again.disks["peer-03"].drop(digest)
+    with pytest.raises(BaseExceptionGroup) as refused:
+        again.play()
+    (error,) = [each for each in _leaves(refused.value) if isinstance(each, LocalError)]
+    assert "its bytes are gone" in str(error)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def test_peers_under_other_rules_never_meet(ledger: Ledger) -> None:
+    subnet: SubnetRecord = ledger.subnet
+    others = [
+        (1, subnet),
+        (2, subnet),
+        (1, replace(subnet, subnet_id=2)),
+        (1, replace(subnet, params=preset("dev").with_(k_min=4).encode())),
+        (1, replace(subnet, task=b"another task")),
+    ]
+    assert len({protocol_prefix(chain, record) for chain, record in others}) == len(others)
+    assert protocol_prefix(1, subnet) == protocol_prefix(1, replace(subnet, opened_block=7))
+
+
+def test_a_binding_names_chain_subnet_and_operator(ledger: Ledger) -> None:
+    keys, subnet = identity(1, "somebody"), ledger.subnet
+    chain = VirtualChain(ledger, keys.operator)
+    other = VirtualChain(ledger, Address(b"o" * 20))
+    proofs = {
+        sign_binding(keys.peer_seed, chain, subnet, keys.peer),
+        sign_binding(keys.peer_seed, other, subnet, keys.peer),
+        sign_binding(keys.peer_seed, chain, replace(subnet, subnet_id=2), keys.peer),
+    }
+    assert len(proofs) == 3
+    assert {len(proof) for proof in proofs} == {64}
