@@ -23,7 +23,10 @@ def configure_logging(level: str, form: str, stream: TextIO) -> None:
         form: "console" or "json".
         stream: where to.
     """
-    render: Processor = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    # Plain traces: the renderer's own choice, where rich is installed, shows every frame's variables, keys included.
+    render: Processor = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     if form == "json":
         render = structlog.processors.JSONRenderer(default=repr)
     ours: list[Processor] = [
