@@ -133,6 +133,11 @@ def require_startable(params: Params) -> Params:
         LocalError: they claim a preset that is not safe to start yet, or that nobody knows.
     """
     preset(params.preset)
+    if params.anchor_every != 1:
+        raise LocalError(
+            f"parameters: anchor_every {params.anchor_every} cannot start yet: the chain links each checkpoint to the "
+            "one before it, so every one must be anchored; use 1"
+        )
     return params
 
 

@@ -94,7 +94,8 @@ def _real(folder: RunFolder, past: History, sink: Sink, say: Callable[[str], Non
     began = time.time() - past.seconds
 
     async def run() -> Outcome:
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # trio's own handler: both end in good order
+        interrupt = signal.getsignal(signal.SIGINT)  # trio's own handler, unless a shell's & made us ignore it
+        signal.signal(signal.SIGTERM, interrupt if callable(interrupt) else signal.default_int_handler)
         async with worker_pool(folder.path / "logs", folder.scenario.processes) as pool:
             # What follows imports JAX and web3, as the workers do at this very time.
             task = await trio.to_thread.run_sync(_prepare, folder, past)

@@ -247,6 +247,12 @@ def genesis(params_digest: Digest) -> Head:
     return Head(0, NO_DIGEST, params_digest)
 
 
+def certified_headers(records: tuple[Journal, ...]) -> list[Header]:
+    """The headers that this node applied before its restart, oldest first; the newest 64 of them."""
+    heads = [record.payload for record in records if record.kind == KIND][-64:]
+    return [codec.decode(payload, HeaderCertificate, ENVELOPE_MAX_BYTES).header for payload in heads]
+
+
 def restore(records: tuple[Journal, ...], beginning: Head) -> Head:
     """The head that a journal ends with."""
     heads = [record for record in records if record.kind == KIND]

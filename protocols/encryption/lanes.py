@@ -51,11 +51,10 @@ def _digits(values: Integers, tensor: TensorSpec) -> Lanes:
 def unpack_sums(lanes: Lanes, schema: UpdateSchema) -> dict[str, Integers]:
     """The tensors' sums, int64 of each tensor's shape, from the summed lanes.
 
-    Sums of up to 16 updates of 1 to 3 limbs always fit in int64 (at most 52 bits), those of 4 limbs may not.
+    Sums over a whole subnet (512 cells of 16 updates) fit in int64.
 
     Raises:
         LocalError: another number of lanes than the schema's.
-        RemoteError: a sum of a 4-limb tensor is beyond int64.
     """
     if lanes.shape != (schema.limbs,):
         raise LocalError(f"an update of this schema fills {schema.limbs} lanes, not {lanes.shape}")
@@ -68,16 +67,9 @@ def unpack_sums(lanes: Lanes, schema: UpdateSchema) -> dict[str, Integers]:
 
 
 def _recombine(digits: Integers, tensor: TensorSpec) -> Integers:
-    """Sum of digit_k 2^(16 k); carries first, so that only the topmost digit can be too large for int64."""
-    value, carry = np.zeros(tensor.size, dtype=np.int64), np.zeros(tensor.size, dtype=np.int64)
-    for limb in range(tensor.limbs - 1):
-        carry += digits[limb]
-        value |= (carry & 2 * _HALF - 1) << VALUE_BITS * limb
-        carry >>= VALUE_BITS
-    top = carry + digits[-1]
-    if tensor.limbs == 4 and top.size and (top.min() < -_HALF or top.max() >= _HALF):
-        raise RemoteError(f"a sum of tensor {tensor.name!r} is beyond 64 bits; take a larger step or a smaller tau")
-    value |= top << VALUE_BITS * (tensor.limbs - 1)
+    """Sum of digit_k 2^(16 k); at most 3 digits, each summed over at most 8,192 contributors: never beyond int64."""
+    weights = np.int64(1) << VALUE_BITS * np.arange(tensor.limbs, dtype=np.int64)
+    value: Integers = (digits * weights[:, None]).sum(axis=0)
     return value.reshape(tensor.shape)
 
 

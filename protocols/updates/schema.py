@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from protocols.errors import LocalError
 from protocols.params import VALUE_BITS
+
+LIMBS_MAX: Final = 3
+"""Sums of 3-limb values over a whole subnet (512 cells of 16) fit in 61 bits; those of 4-limb values would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class TensorSpec:
         shape: of the tensor; () for a scalar.
         step: grid step; a value x travels as the integer round(x / step).
         tau: bound of the tensor's L2 norm before the grid (float('inf') is not allowed).
-        limbs: lanes per value, 1 to 4; a value's integer fits in so many signed digits of base 2^16.
+        limbs: lanes per value, 1 to 3; a value's integer fits in so many signed digits of base 2^16.
     """
 
     name: str
@@ -28,8 +32,8 @@ class TensorSpec:
     limbs: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.limbs <= 4:
-            raise LocalError(f"tensor {self.name!r}: limbs must be 1 to 4, not {self.limbs}")
+        if not 1 <= self.limbs <= LIMBS_MAX:
+            raise LocalError(f"tensor {self.name!r}: limbs must be 1 to {LIMBS_MAX}, not {self.limbs}")
         if not (self.step > 0 and math.isfinite(self.step) and self.tau > 0 and math.isfinite(self.tau)):
             raise LocalError(f"tensor {self.name!r}: step and tau must be finite and above zero")
         if self.bound > self.limb_bound:

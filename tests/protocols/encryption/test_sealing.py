@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from protocols.encryption.sealing import OVERHEAD_BYTES, EpochKeyPair, seal, unseal
+from protocols.encryption.sealing import OVERHEAD_BYTES, EpochKeyPair, is_usable, seal, unseal
 from protocols.errors import LocalError, MalformedError
 from protocols.types import Secret
 
@@ -43,6 +43,8 @@ def test_truncated_or_degenerate_bytes_are_malformed(sealed: bytes) -> None:
 def test_nothing_is_sealed_to_a_key_that_anybody_could_compute(public: bytes) -> None:
     with pytest.raises(MalformedError, match="X25519"):
         seal(DEALING, public, SHARE, b"")
+    assert not is_usable(public)
+    assert is_usable(MEMBER.public)
 
 
 def test_one_dealing_shows_one_ephemeral_key_and_distinct_boxes() -> None:

@@ -39,7 +39,7 @@ def test_whatever_is_finite_fits_its_lanes_afterwards(values: np.ndarray) -> Non
         assert np.abs(from_grid(grid, SCHEMA)["w"] - values).max() <= 0.0005 + 1e-12
 
 
-@pytest.mark.parametrize("limbs", [1, 2, 3, 4])
+@pytest.mark.parametrize("limbs", [1, 2, 3])
 def test_the_widest_tensors_fit_too(limbs: int) -> None:
     tau = np.nextafter(32_767.0 * sum(65_536**k for k in range(limbs)), 0)
     schema = UpdateSchema((TensorSpec("x", (2,), 1.0, float(tau), limbs),))
