@@ -132,6 +132,18 @@ async def leave_subnet(settings: NodeSettings, identity: Identity) -> None:
         _log.info("left", operator=f"0x{identity.operator.hex()}")
 
 
+async def withdraw_stake(settings: NodeSettings, identity: Identity) -> None:
+    """Takes back the stake of an operator that has left, once the registry's exit delay is over.
+
+    Raises:
+        TwoPMError: as `run_node`; also a stake that is still bound.
+    """
+    async with _at_subnet(settings, identity) as chain:
+        before = await chain.balance()
+        await chain.withdraw()
+        _log.info("withdrawn", operator=f"0x{identity.operator.hex()}", gained_wei=await chain.balance() - before)
+
+
 async def show_operator(settings: NodeSettings, identity: Identity) -> dict[str, object]:
     """What the chain knows of the operator, for people.
 

@@ -106,6 +106,15 @@ def operator_leave(settings: NodeSettings) -> None:
     node.leave(settings, unlocked(settings))
 
 
+@operator.command("withdraw")
+@with_settings()
+def operator_withdraw(settings: NodeSettings) -> None:
+    """Take back the stake after leaving, once the exit delay is over."""
+    from p2pnode.cli import run as node
+
+    node.withdraw(settings, unlocked(settings))
+
+
 @operator.command("status")
 @with_settings()
 def operator_status(settings: NodeSettings) -> None:
@@ -118,6 +127,8 @@ def operator_status(settings: NodeSettings) -> None:
 def _told(settings: NodeSettings) -> dict[str, object]:
     """What was set, for a file of its own: it stands in the folder, and its other paths must hold from there."""
     told = {name: getattr(settings, name) for name in settings.model_fields_set - {"folder"}}
+    if settings.task is not None and settings.task.endswith(".py"):
+        told["task"] = str(Path(settings.task).resolve())
     return {name: value.resolve() if isinstance(value, Path) else value for name, value in told.items()}
 
 

@@ -35,6 +35,15 @@ def show_operator(settings: NodeSettings, identity: Identity) -> None:
     typer.echo(table(trio.run(show_operator, settings, identity)))
 
 
+def withdraw(settings: NodeSettings, identity: Identity) -> None:
+    """Takes back the stake."""
+    import trio
+
+    from p2pnode.program import withdraw_stake
+
+    trio.run(withdraw_stake, settings, identity)
+
+
 def leave(settings: NodeSettings, identity: Identity) -> None:
     """Takes the operator out of the subnet."""
     import trio
