@@ -135,6 +135,9 @@ def _finish(folder: RunFolder, outcome: Outcome, progress: Progress) -> None:
     folder.save_report(render_report(scenario, summary, history))
     if len(set(outcome.digests.values())) > 1:
         raise LocalError(f"the peers ended with different parameters; see {folder.path / 'events.jsonl'}")
+    if not history.applied:
+        reasons = "; ".join(dict.fromkeys(summary["abandoned"].values()))
+        raise LocalError(f"no round was completed ({reasons}); see {folder.path / 'report.html'}")
     checkpoints = summary["checkpoints"]
     progress.say(
         f"{summary['rounds_applied']} of {scenario.rounds} rounds in {seconds(summary['wall_seconds'])}: "

@@ -4,7 +4,7 @@ import pytest
 
 from protocols.errors import LocalError
 from simnet import world
-from simnet.events import Sink
+from simnet.events import Event, Sink
 from simnet.launch import new_run, resumed_run
 from simnet.outcome import Outcome
 from simnet.scenario import Scenario, make_scenario
@@ -40,3 +40,14 @@ def test_peers_that_end_apart_are_an_error(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(world, "run_virtual", split)
     with pytest.raises(LocalError, match="different parameters"):
         new_run(SMALL, tmp_path / "run")
+
+
+def test_a_run_without_a_single_round_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def idle(scenario: Scenario, sink: Sink, task: object) -> Outcome:
+        sink(Event(1.0, "peer-00", "abandoned", {"height": 0, "reason": "nobody came"}))
+        return Outcome({"peer-00": "aa"})
+
+    monkeypatch.setattr(world, "run_virtual", idle)
+    with pytest.raises(LocalError, match=r"no round was completed \(nobody came\)"):
+        new_run(SMALL, tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").exists()

