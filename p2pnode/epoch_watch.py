@@ -37,7 +37,7 @@ class EpochWatch:
         pause = POLL_S
         while True:
             failed = False
-            for epoch in sorted(self._wanted):
+            for epoch in sorted(self._wanted, reverse=True):  # the newest may make the others superfluous
                 failed |= not await self._look(epoch)
             pause = min(2 * pause, POLL_MAX_S) if failed else POLL_S
             await self._clock.sleep_until(self._clock.now() + pause)

@@ -10,6 +10,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from p2pnode.narration import narrate
 from protocols.types import Secret
 
 REDACTED: Final = "<secret>"
@@ -33,7 +34,7 @@ def configure_logging(level: str, form: str, stream: TextIO) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso" if form == "json" else "%H:%M:%S", utc=form == "json"),
         redact,
     ]
     structlog.configure(
@@ -48,7 +49,7 @@ def configure_logging(level: str, form: str, stream: TextIO) -> None:
             foreign_pre_chain=ours,
             processors=[ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, render]
             if form == "json"
-            else [ProcessorFormatter.remove_processors_meta, render],
+            else [ProcessorFormatter.remove_processors_meta, narrate, render],
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

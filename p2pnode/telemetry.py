@@ -24,8 +24,9 @@ CULPRITS_MAX: Final = 256
 """Culprits with a series of their own; keys are free to make, so strangers could else fill our memory with series."""
 ADDRESS_FILE: Final = "telemetry.url"
 
-_QUIET: Final = {"phase", "bytes", "stale"}
-_WARNINGS: Final = {"abandoned", "diverged", "spoiled", "unreachable", "chain-failed", "epoch-failed"}
+_QUIET: Final = {"phase", "bytes", "stale", "round", "release-skipped"}
+_WARNINGS: Final = {"abandoned", "diverged", "spoiled", "unreachable", "failed"}
+_WARNING_ENDS: Final = ("-failed", "-refused")
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +47,8 @@ class Telemetry:
         self._lock = threading.Lock()
         self._sizes: dict[str, int] = {}
         self.registry.register(_SentBytes(self))
-        self._status: dict[str, object] = {"height": None, "phase": None, "peers": 0, "refused": 0, "unexpected": 0}
+        counted = {"peers": 0, "refused": 0, "unexpected": 0}
+        self._status: dict[str, object] = {"state": "starting", "height": None, "phase": None, **counted}
 
     def told(self, **facts: object) -> None:
         """Adds facts to the status: who we are, the task, the last checkpoint, the accuracy..."""
@@ -71,16 +73,30 @@ class Telemetry:
             case "phase", {"phase": str(phase), "seconds": int() | float() as seconds}:
                 self._phases.labels(phase).observe(seconds)
                 self.told(phase=phase)
-            case (("applied" | "abandoned"), _):
+            case (("applied" | "abandoned"), {"height": height}):
                 self._rounds.labels(name).inc()
-                self.told(last_round=name)
+                self.told(last_round=f"{height} {name}")
+                self.told(**{key: fields[key] for key in ("params_digest",) if key in fields})
+            case "joined", _:
+                self.told(state="joined, takes part from the next epoch on")
+            case "epoch", {"epoch": int(epoch), "cells": list(cells), "committee": list(committee)}:
+                self.told(state=self._place(epoch, cells, committee))
+            case "finished", _:
+                self.told(state="finished, serves the others")
             case "bytes", {"by_kind": Mapping() as sizes}:
                 self._sizes = dict(sizes)
             case "metrics", _:
-                self.told(**fields)
-        level = "debug" if name in _QUIET else "warning" if name in _WARNINGS else "info"
-        getattr(_log, level)(name, **fields)
+                self.told(**{key: value for key, value in fields.items() if key != "height"})
+        warning = name in _WARNINGS or name.endswith(_WARNING_ENDS) or fields.get("ok") is False
+        getattr(_log, "debug" if name in _QUIET else "warning" if warning else "info")(name, **fields)
         return None
+
+    def _place(self, epoch: int, cells: list[list[str]], committee: list[str]) -> str:
+        """What part this node plays in an epoch, in words."""
+        me = self.status().get("peer")
+        parts = [f"in cell {number} of {len(cells)}" for number, cell in enumerate(cells) if me in cell]
+        parts += [f"committee member {committee.index(me) + 1} of {len(committee)}"] if me in committee else []
+        return f"epoch {epoch}: " + (", ".join(parts) or "looks on")
 
     def sent_bytes(self) -> dict[str, int]:
         """Message bytes sent so far, by kind."""

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import signal
+
+import structlog
+
 from p2pnode.identity import Identity
 from p2pnode.settings import NodeSettings
 
+_log = structlog.get_logger(__name__)
+
 
 def run(settings: NodeSettings, identity: Identity) -> None:
-    """Runs the node until Ctrl-C."""
+    """Runs the node until its run is over, Ctrl-C or SIGTERM."""
+    _log.info("loading")
     import trio
 
     from p2pnode.program import run_node
 
-    trio.run(run_node, settings, identity)
+    async def until_stopped() -> None:
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # trio's own handler: both end in good order
+        await run_node(settings, identity)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored, in the background
+    try:
+        trio.run(until_stopped)
+    except KeyboardInterrupt:
+        _log.info("stopped")
+        raise
 
 
 def register(settings: NodeSettings, identity: Identity) -> None:

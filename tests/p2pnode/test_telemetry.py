@@ -40,7 +40,7 @@ def test_metrics_and_status_are_served_on_loopback(tmp_path):
         for name, fields in EVENTS:
             telemetry.observe(name, fields)
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [
-        *[("round", "info"), ("phase", "debug"), ("bytes", "debug"), ("applied", "info"), ("abandoned", "warning")],
+        *[("round", "debug"), ("phase", "debug"), ("bytes", "debug"), ("applied", "info"), ("abandoned", "warning")],
         *[("metrics", "info"), ("joined", "info"), ("refused", "warning"), ("unexpected", "error")],
     ]
     with telemetry.served(0, tmp_path) as url:
@@ -65,7 +65,8 @@ def test_metrics_and_status_are_served_on_loopback(tmp_path):
         "peers": 7,
         "refused": 1,
         "unexpected": 1,
-        "last_round": "abandoned",
+        "last_round": "5 abandoned",
+        "state": "joined, takes part from the next epoch on",
         "accuracy": 0.9,
         "task": "digits",
     }
@@ -99,3 +100,35 @@ def test_a_port_in_use_is_said(tmp_path):
             Telemetry().served(port, tmp_path),
         ):
             pass
+
+
+def test_status_says_which_part_the_node_plays():
+    telemetry = Telemetry()
+    me, other = "aa" * 32, "bb" * 32
+    telemetry.told(peer=me)
+    assert telemetry.status()["state"] == "starting"
+    telemetry.observe("epoch", {"epoch": 2, "cells": [[other], [me]], "committee": [other, me]})
+    assert telemetry.status()["state"] == "epoch 2: in cell 1 of 2, committee member 2 of 2"
+    telemetry.observe("epoch", {"epoch": 3, "cells": [[other]], "committee": [other]})
+    assert telemetry.status()["state"] == "epoch 3: looks on"
+    telemetry.observe("applied", {"height": 9, "params_digest": "cc" * 32, "seconds": 1.0})
+    assert telemetry.status()["last_round"] == "9 applied"
+    assert telemetry.status()["params_digest"] == "cc" * 32
+    telemetry.observe("finished", {"height": 9, "params_digest": "cc" * 32})
+    assert telemetry.status()["state"] == "finished, serves the others"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "level"),
+    [
+        ("anchor-failed", {"height": 1, "reason": "x"}, "warning"),
+        ("anchor-refused", {"height": 1, "reason": "x"}, "warning"),
+        ("failed", {"task": "disk", "reason": "x"}, "warning"),
+        ("verdict", {"ok": False}, "warning"),
+        ("verdict", {"ok": True}, "info"),
+    ],
+)
+def test_trouble_is_a_warning(name, fields, level):
+    with capture_logs() as logs:
+        Telemetry().observe(name, fields)
+    assert [entry["log_level"] for entry in logs] == [level]
