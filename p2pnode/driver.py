@@ -56,6 +56,7 @@ from protocols.events import (
     TimerFired,
     Trained,
 )
+from protocols.rounds.contribution import SPENT
 from protocols.types import Digest, PeerKey
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, Signer
@@ -129,6 +130,8 @@ class Driver:
         self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs, self._complain)
         self.teams: dict[int, Team] = {}
         self.journal: dict[int, list[Journal]] = {}
+        self.spent: set[bytes] = set()
+        """Tags of this node's updates that were certified; see `Contribution`."""
         self._kept: dict[int, set[Digest]] = {}
 
     def restore(self, records: tuple[Journal, ...], height: int) -> None:
@@ -136,6 +139,8 @@ class Driver:
         for record in records:
             if record.height >= height:
                 self.journal.setdefault(record.height, []).append(record)
+            if record.kind == SPENT:
+                self.spent.add(record.payload)
         self._kept[height] = set(self._ports.disk.digests())
 
     def start(self, team: Team, first: Event) -> None:
@@ -187,6 +192,8 @@ class Driver:
         """Makes a record durable."""
         self._ports.disk.append(encode(record))
         self.journal.setdefault(record.height, []).append(record)
+        if record.kind == SPENT:
+            self.spent.add(record.payload)
 
     async def run(self) -> None:
         """Handles events for ever."""

@@ -22,6 +22,8 @@ from protocols.wire.messages import AddressRecord, EpochKey, HeaderCertificate, 
 
 EARLY_ROUNDS: Final = 2
 EARLY_PER_PEER: Final = 64
+EARLY_MAX: Final = INBOUND_MAX // 2
+"""Of all peers together: what is delivered at once when a round begins must find room in the queue."""
 EARLY_PEER_BYTES: Final = 2 << 20
 EARLY_BYTES: Final = 128 << 20
 
@@ -34,7 +36,7 @@ class EarlyMail:
 
     def __init__(self) -> None:
         self._kept: dict[int, dict[PeerKey, list[Signed]]] = {}
-        self.bytes = 0
+        self.bytes = self.messages = 0
 
     def keep(self, height: int, sender: PeerKey, signed: Signed) -> bool:
         """Whether there was room for it."""
@@ -43,6 +45,9 @@ class EarlyMail:
         of_peer = sum(len(each.encoded) for each in kept)
         if len(kept) >= EARLY_PER_PEER or of_peer + size > EARLY_PEER_BYTES or self.bytes + size > EARLY_BYTES:
             return False
+        if self.messages >= EARLY_MAX:
+            return False
+        self.messages += 1
         self._kept.setdefault(height, {}).setdefault(sender, []).append(signed)
         self.bytes += size
         return True
@@ -55,6 +60,7 @@ class EarlyMail:
 
     def _drop(self, height: int) -> dict[PeerKey, list[Signed]]:
         dropped = self._kept.pop(height, {})
+        self.messages -= sum(map(len, dropped.values()))
         self.bytes -= sum(len(signed.encoded) for sent in dropped.values() for signed in sent)
         return dropped
 
@@ -132,6 +138,9 @@ class Inbound:
         view = self._views.get(self._params.epoch(team.height))
         if view is None or slot != view.slot(team.height):
             self._refuse("slot", sender, f"a {type(signed.message).__name__} bound to another slot")
+            return
+        if signed.signer not in view.participants:
+            self._refuse("stranger", signed.signer, f"a {type(signed.message).__name__} from who has no part in it")
             return
         self._driver.post(team, Received(signed))
 

@@ -36,13 +36,14 @@ from protocols.hashing import tagged
 from protocols.params import Params, decode_params, require_startable
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.release import ReleaseRule
-from protocols.types import Address, PeerKey, Role, Secret
+from protocols.types import Address, Height, PeerKey, Role, Secret
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
 
 MESH_CHECK_S: Final = 10.0
 LINGER_POLL_S: Final = 0.5
 JOURNAL_RECORD_MAX_BYTES: Final = 1 << 24
+PLACE: Final = "place"
 KEEP_ROUNDS: Final = 2
 """Rounds whose machines stay for late validators and republished certificates."""
 LINGER_MAX_S: Final = 60.0
@@ -120,8 +121,8 @@ class Node:
         self._subnet = subnet
         async with trio.open_nursery() as nursery:
             self._compose(nursery)
-            await self._register()
             await self._connect()
+            await self._register()  # only now: nobody's stake is bound for a mesh that cannot be reached
             for name, task in {
                 "driver": self._driver.run,
                 "inbound": self._inbound.run,
@@ -143,6 +144,7 @@ class Node:
         self._tasks = Supervisor(nursery, ports.clock, self._observe)
         self._driver = Driver(ports, self._sign, self.learner, self._observe, self._tasks, self)
         records = self._records()
+        self._bind(records)
         head = restore(records, genesis(self.learner.model.digest))
         self._resume(head)
         self._certified = certified_headers(records)
@@ -170,6 +172,19 @@ class Node:
         if self._certified and self._config.roles & Role.COMPUTE:
             delay_s = self.me[0] % 16  # one is enough: the others find it done
             self.anchor(Anchor(self._certified[-1], delay_s))
+
+    def _bind(self, records: tuple[Journal, ...]) -> None:
+        """A folder belongs to one subnet: what it did there must not be taken for what it does elsewhere."""
+        subnet = self._subnet
+        place = tagged("place", self._ports.chain.chain_id, subnet.operators, subnet.anchor, subnet.subnet_id)
+        bound = next((record.payload for record in records if record.kind == PLACE), None)
+        if bound is None:
+            self._driver.write(Journal(PLACE, Height(0), b"", place))
+        elif bound != place:
+            raise LocalError(
+                f"{self._ports.folder} holds the journal of another subnet; "
+                "choose another folder (and other keys: a peer answers for one subnet)"
+            )
 
     def _records(self) -> tuple[Journal, ...]:
         try:
@@ -262,6 +277,8 @@ class Node:
             self._ports.entropy,
             tuple(self._driver.journal.get(height, ())),
             self._has_data,
+            self._driver.spent,
+            Secret(tagged("spent-key", self._seed.reveal())),
         )
         team = Team(height, self._machines(context))
         self._observe("round", {"height": height, "epoch": view.epoch})
@@ -301,6 +318,8 @@ class Node:
     # ------------------------------------------------------------------------------------------------------- tasks
 
     def _begin_epoch(self, view: EpochView) -> None:
+        if view.epoch < self._params.epoch(self._ledger.height):
+            return  # it was wanted before a newer header brought us past it
         if view.epoch not in self._views:
             self._views[view.epoch] = view
             participants = {*view.committee, *(peer for cell in view.cells for peer in cell)}

@@ -30,7 +30,7 @@ from p2pnode.transport.host import Libp2pTransport, open_transport
 from p2pnode.transport.limits import Limits
 from p2pnode.workers import ThreadWorkers
 from protocols.errors import TwoPMError
-from protocols.params import decode_params, require_startable
+from protocols.params import Params, decode_params, require_startable
 from protocols.types import Address, PeerKey, Role
 from protocols.wire.codec import decode
 
@@ -85,6 +85,7 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
             place = await _find(settings, transport)
             async with _chain(settings, identity, place) as chain:
                 task, examples = await _prepare(settings, chain)
+                await _fund(settings, chain)
                 subnet = await chain.subnet()
                 transport.use_prefix(protocol_prefix(chain.chain_id, subnet))
                 telemetry.told(
@@ -113,6 +114,7 @@ async def register_operator(settings: NodeSettings, identity: Identity) -> None:
         TwoPMError: as `run_node`; also an operator that is registered already.
     """
     async with _at_subnet(settings, identity) as chain:
+        await _fund(settings, chain)
         subnet = await chain.subnet()
         proof = sign_binding(identity.peer_seed, chain, subnet, identity.peer)
         await chain.register(identity.peer, proof, settings.role, settings.stake_wei)
@@ -205,25 +207,23 @@ async def _find(settings: NodeSettings, transport: Libp2pTransport) -> Place:
 
 @asynccontextmanager
 async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> AsyncIterator[EvmChain]:
-    url = settings.need("chain")
-    chain = await connect(url, place.registry, place.subnet, identity.operator_key, chain_id=place.chain_id)
+    chain = await connect(settings.need("chain"), place.registry, place.subnet, identity.operator_key, chain_id=place.chain_id)
     try:
-        await _fund(url, chain, settings.stake_wei)
         yield chain
     finally:
         with trio.CancelScope(shield=True):
             await chain.aclose()
 
 
-async def _fund(url: str, chain: EvmChain, stake: int) -> None:
+async def _fund(settings: NodeSettings, chain: EvmChain) -> None:
     """Asks a dev chain's faucet where the operator could not pay its stake; on any other chain says what is missing."""
     registered = any(record.address == chain.operator for record in await chain.operators())
     balance = await chain.balance()
-    wanted = GAS_RESERVE_WEI + (0 if registered else stake)
+    wanted = GAS_RESERVE_WEI + (0 if registered else settings.stake_wei)
     if balance >= wanted:
         return
     try:
-        await request_faucet(url, chain.operator, wanted - balance)
+        await request_faucet(settings.need("chain"), chain.operator, wanted - balance)
     except ChainError as error:
         raise ChainError(
             f"operator 0x{chain.operator.hex()} holds {balance} wei and needs {wanted} (stake and gas); "
@@ -231,10 +231,30 @@ async def _fund(url: str, chain: EvmChain, stake: int) -> None:
         ) from error
 
 
+def _check_privacy(settings: NodeSettings, params: Params) -> None:
+    """What a founder chose must be what this data's owner accepts.
+
+    Raises:
+        SettingsError: the subnet encrypts nothing, or opens sums of too few.
+    """
+    if params.scheme == "plaintext" and not settings.allow_plaintext:
+        raise SettingsError(
+            "this subnet encrypts nothing: every peer could read your updates; "
+            "--allow-plaintext true joins all the same"
+        )
+    if params.k_min < settings.k_min_least:
+        raise SettingsError(
+            f"this subnet opens sums of {params.k_min} updates, and you accept {settings.k_min_least} or more; "
+            f"--k-min-least {params.k_min} joins all the same"
+        )
+
+
 async def _prepare(settings: NodeSettings, chain: EvmChain) -> tuple[Task, Examples | None]:
     """The subnet's task, and this node's data for it."""
     subnet = await chain.subnet()
-    require_startable(decode_params(subnet.params))
+    params = require_startable(decode_params(subnet.params))
+    if settings.role & Role.DATA:
+        _check_privacy(settings, params)
     spec = decode_spec(subnet.task)
     task = await trio.to_thread.run_sync(load_spec, spec, settings.task)
     if not settings.role & Role.DATA:

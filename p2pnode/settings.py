@@ -58,6 +58,12 @@ class NodeSettings(BaseSettings):
         None, description="Your copy of the subnet's task, a dotted name or a .py file, where it is not one of ours."
     )
     data: Path | None = Field(None, description="The private data: a CSV, Parquet or NPZ file that fits the task.")
+    allow_plaintext: bool = Field(
+        False, description="Take part with data in a subnet that encrypts nothing: others then read your updates."
+    )
+    k_min_least: int = Field(
+        5, ge=2, description="With data, only join subnets that open sums of at least so many updates."
+    )
     listen: str = Field(
         "/ip4/127.0.0.1/tcp/0",
         pattern=r"^/(ip4|ip6|dns4|dns6)/[^/]+/tcp/\d{1,5}$",

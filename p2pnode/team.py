@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,12 @@ from protocols.encryption.sealing import EpochKeyPair
 from protocols.machine import Machine
 from protocols.rounds.aggregation import Aggregation
 from protocols.rounds.conclusion import Conclusion
-from protocols.rounds.contribution import Contribution
+from protocols.rounds.contribution import NO_TAG_KEY, Contribution
 from protocols.rounds.custody import Custody
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.opening import CellOpening
 from protocols.rounds.release import ReleaseRule
-from protocols.types import Digest, Height, PeerKey
+from protocols.types import Digest, Height, PeerKey, Secret
 from protocols.updates.gossip import PROOF, SUBNET
 from protocols.updates.schema import UpdateSchema
 from protocols.verification.audit import Audit
@@ -36,6 +36,7 @@ class RoundContext:
         entropy: 32 fresh secret bytes a call.
         journal: this height's records, from before a crash or an abandoned try.
         contributes: whether this node has data.
+        spent, tag_key: see `Contribution`.
     """
 
     view: EpochView
@@ -51,6 +52,8 @@ class RoundContext:
     entropy: Callable[[], bytes]
     journal: tuple[Journal, ...]
     contributes: bool
+    spent: Collection[bytes] = ()
+    tag_key: Secret = NO_TAG_KEY
 
     @property
     def chunks(self) -> int:
@@ -126,4 +129,6 @@ def _contribution(context: RoundContext) -> Contribution:
         context.keys,
         context.entropy(),
         context.journal,
+        context.spent,
+        context.tag_key,
     )

@@ -14,7 +14,7 @@ class Limits:
 
     # messages
     direct_message_bytes: int = 1 * MIB
-    request_bytes: int = 1 * MIB
+    request_bytes: int = 64 * KIB
     response_bytes: int = 4 * MIB
     gossip_message_bytes: int = 64 * KIB
     gossip_rpc_bytes: int = 256 * KIB

@@ -179,8 +179,11 @@ class Ledger(Machine[State]):
             return []
         view = self._views.get(epoch)
         if view is None:
-            if epoch not in self._unchecked and len(self._unchecked) >= UNCHECKED_MAX:
-                return []
+            if len(self._unchecked) >= UNCHECKED_MAX and epoch not in self._unchecked:
+                farthest = max(self._unchecked)
+                if epoch > farthest:
+                    return []
+                del self._unchecked[farthest]  # forgers can name any epoch; the nearest are the likeliest
             self._unchecked[epoch] = certificate
             return [NeedEpoch(epoch)]
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocols.effects import Effects, Job, Journal, Observe, Send, SetTimer, Store, Train
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.events import CellOpened, Certified, Event, JobDone, Ready, Received, Shortfall, Started, Trained
+from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.sealing import seal_shares, sealed_digest
@@ -20,6 +21,8 @@ from protocols.wire.envelope import Signer, open_envelope
 from protocols.wire.messages import SEALED_MAX_BYTES, Manifest, Receipt, Submission
 
 KIND = "manifest"
+SPENT = "spent"
+NO_TAG_KEY = Secret(b"")
 KEY_WAIT_S = 0.25
 KEY_PATIENCE_S = 2.0
 
@@ -32,6 +35,7 @@ class State(enum.Enum):
     TRAINED = enum.auto()  # waits for the committee's keys
     ENCRYPTING = enum.auto()
     SUBMITTED = enum.auto()
+    SAT_OUT = enum.auto()  # the very same update was certified before
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Contribution(Machine[State]):
         keys: the live view of the committee's keys.
         entropy: 32 fresh bytes; they serve this one update.
         journal: this height's records: a manifest among them is resent, never made again.
+        spent: tags of the updates of this peer that were certified; the same one goes into no other sum.
+        tag_key: this peer's own secret for such tags: without it a tag says nothing of the update.
     """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
@@ -84,6 +90,7 @@ class Contribution(Machine[State]):
         (State.TRAINED, "timer:keys"): "encrypt",
         (State.ENCRYPTING, "done:encrypt"): "submit",
         (State.SUBMITTED, Receipt): "receipt",
+        (State.SUBMITTED, Certified): "certified",
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset({Ready, Certified, CellOpened, Shortfall})
 
@@ -98,6 +105,8 @@ class Contribution(Machine[State]):
         keys: Callable[[], Mapping[int, bytes]],
         entropy: bytes,
         journal: Iterable[Journal] = (),
+        spent: Collection[bytes] = (),
+        tag_key: Secret = NO_TAG_KEY,
     ) -> None:
         super().__init__(State.IDLE)
         cell = view.cell_of(me)
@@ -106,6 +115,9 @@ class Contribution(Machine[State]):
         self._me, self._sign, self._scheme, self._keys = me, sign, scheme, keys
         self._seed: Secret | None = Secret(entropy)
         self._journalled = next((record for record in journal if record.kind == KIND), None)
+        self._spent, self._tag_key = spent, tag_key
+        self._tag = self._journalled.slot if self._journalled is not None else b""
+        self._manifest: Digest | None = None
         self._lanes: Lanes | None = None
         self._began = 0.0
         self._trained_at = 0.0
@@ -121,6 +133,11 @@ class Contribution(Machine[State]):
         return [Train(self._parent, self._height)]
 
     def trained(self, event: Trained, now: float) -> Effects:
+        self._tag = tagged("spent-update", self._tag_key.reveal(), event.lanes.astype("<i8").tobytes())
+        if self._tag in self._spent:
+            self.state = State.SAT_OUT
+            reason = "the very same update was certified before; two sums that differ by a peer would show it"
+            return [Observe("sat-out", {"height": self._height, "reason": reason})]
         self.state, self._lanes, self._trained_at = State.TRAINED, event.lanes, now
         return [self._phase("train", now), *self.encrypt(event, now)]
 
@@ -140,8 +157,13 @@ class Contribution(Machine[State]):
         manifest = Manifest(self._view.slot(self._height), self._cell, self._parent, roots, shares)
         record = Journalled(self._sign(manifest).encoded, encrypted.sealed)
         self.state = State.SUBMITTED
-        journal = Journal(KIND, self._height, b"", codec.encode(record))
+        journal = Journal(KIND, self._height, self._tag, codec.encode(record))
         return [Store(encrypted.chunks, durable=True), journal, self._phase("encrypt", now), *self._sends(record)]
+
+    def certified(self, event: Certified, _: float) -> Effects:
+        """Once it is certified, the update counts as opened, whatever becomes of the round."""
+        named = {each.manifest for cell in event.certificate.sets.cells for each in cell.contributions}
+        return [Journal(SPENT, self._height, b"", self._tag)] if self._manifest in named else []
 
     def receipt(self, event: Received, _: float) -> Effects:
         receipt = event.message
@@ -161,6 +183,7 @@ class Contribution(Machine[State]):
         if not self._scheme.needs_keys:
             receivers |= dict.fromkeys(self._view.committee, b"")
         manifest = open_envelope(record.manifest)
+        self._manifest = manifest.digest
         sends = [Send(to, self._sign(Submission(slot, record.manifest, share))) for to, share in receivers.items()]
         return [*sends, Observe("submitted", {"height": self._height, "manifest": manifest.digest.hex()})]
 

@@ -55,7 +55,6 @@ class Custody(Machine[State]):
         (State.COLLECTING, "timer:submit"): "complete",
         (State.COLLECTING, Certified): "release",
         (State.COMPLETE, Certified): "release",
-        (State.RELEASED, Certified): "ignore",
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset({Ready, Certified, CellOpened, Shortfall})
 
@@ -78,7 +77,7 @@ class Custody(Machine[State]):
         self._sign, self._scheme, self._key, self._rule = sign, scheme, key, rule
         self._manifests = Manifests(view, height, parent, chunks)
         self._shares: dict[Contribution, Share] = {}
-        self._available: dict[int, set[Digest]] = {cell: set() for cell in range(len(view.cells))}
+        self._available: dict[int, dict[PeerKey, frozenset[Digest]]] = {cell: {} for cell in range(len(view.cells))}
         self._began = 0.0
         self._in_grace = False
 
@@ -93,11 +92,16 @@ class Custody(Machine[State]):
             signed = self._manifests.accept(submission)
             manifest = signed.message
             assert isinstance(manifest, Manifest)
-            share = self._open(manifest, signed.signer, submission.sealed)
         except StaleError as error:
             return [Observe("stale", {"height": self._height, "peer": event.sender.hex(), "reason": str(error)})]
         except RemoteError as error:
             return [Blame(event.sender, f"submission refused: {error}")]
+        try:
+            share = self._open(manifest, signed.signer, submission.sealed)
+        except RemoteError as error:
+            # Nobody is named: it may be another member's share, forwarded, or sealed to a key that our restart lost.
+            fields = {"height": self._height, "dealer": signed.signer.hex(), "reason": str(error)}
+            return [Observe("share-refused", fields)]
         if share is None:
             return []
         self._shares[Contribution(signed.signer, signed.digest)] = share
@@ -109,7 +113,7 @@ class Custody(Machine[State]):
         assert isinstance(said, Availability)
         if said.cell >= len(self._view.cells) or event.sender not in self._view.aggregators(self._height, said.cell):
             return [Blame(event.sender, f"is no aggregator of cell {said.cell}")]
-        self._available[said.cell].update(said.manifests)
+        self._available[said.cell][event.sender] = frozenset(said.manifests)
         return self._changed(now)
 
     def complete(self, _: Event, now: float) -> Effects:
@@ -127,9 +131,6 @@ class Custody(Machine[State]):
         self._shares.clear()  # what was not released never will be
         return effects
 
-    def ignore(self, _: Event, __: float) -> Effects:
-        return []
-
     def _open(self, manifest: Manifest, dealer: PeerKey, sealed: bytes) -> Share | None:
         if not self._scheme.needs_keys:
             return np.zeros(0, np.uint32)
@@ -142,7 +143,7 @@ class Custody(Machine[State]):
         held: dict[int, set[Contribution]] = {cell: set() for cell in self._available}
         for contribution in self._shares:
             cell = self._view.cell_of(contribution.contributor)
-            if cell is not None and contribution.manifest in self._available[cell]:
+            if cell is not None and any(contribution.manifest in said for said in self._available[cell].values()):
                 held[cell].add(contribution)
         return {cell: frozenset(contributions) for cell, contributions in held.items()}
 

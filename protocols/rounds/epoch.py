@@ -40,6 +40,11 @@ class EpochView:
         """Binds messages to this very committee and its beacon."""
         return tagged("committee-root", self.chain_id, self.subnet, self.epoch, self.beacon, *self.committee)
 
+    @cached_property
+    def participants(self) -> frozenset[PeerKey]:
+        """Who may speak in this epoch's rounds."""
+        return frozenset(self.committee).union(*self.cells)
+
     @property
     def heights(self) -> range:
         """The rounds that this epoch serves."""

@@ -149,6 +149,7 @@ class CellOpening(Machine[State]):
         self._manifests = Manifests(view, height, parent, chunks)
         self._aggregates: dict[PeerKey, tuple[Digest, ...]] = {}
         self._releases: dict[int, Share] = {}
+        self._early: dict[int, Received] = {}
         self._tried = 0
         self._patience_over = False
         self._set = CellSet(cell, ())
@@ -185,7 +186,10 @@ class CellOpening(Machine[State]):
             return []
         if member is None:
             return [Blame(event.sender, "releases but is not in the committee")]
-        if self.state is not State.WAITING and release.cell_set != set_digest(self._set):
+        if self.state is State.WAITING:
+            self._early[member] = event
+            return []
+        if release.cell_set != set_digest(self._set):
             return [Blame(event.sender, "released for another set than the certified one")]
         try:
             self._releases[member] = unpack_share(release.share)
@@ -200,7 +204,9 @@ class CellOpening(Machine[State]):
             return []
         self.state, self._set, self._began = State.SUMMING, found, now
         self._sets = list_digest(event.certificate.sets)
-        return [SetTimer("replicas", now + self._view.params.grace_s), *self._try_sum(now)]
+        early = [effect for release in self._early.values() for effect in self.release(release, now)]
+        self._early.clear()
+        return [SetTimer("replicas", now + self._view.params.grace_s), *early, *self._try_sum(now)]
 
     def fetched_sum(self, event: Fetched, _: float) -> Effects:
         arguments = (self._scheme, event.blobs, event.fetch.digests)

@@ -20,7 +20,7 @@ from p2pnode.learning.task import load_task
 from p2pnode.node import Node, NodeConfig, protocol_prefix, sign_binding
 from p2pnode.ports import Ports, SubnetRecord
 from p2pnode.team import AnyMachine, RoundContext, default_machines
-from protocols.effects import Journal
+from protocols.effects import Effects, Job, Journal
 from protocols.errors import LocalError
 from protocols.events import Trained
 from protocols.params import preset
@@ -262,7 +262,13 @@ def test_a_bug_in_a_job_costs_one_contribution(monkeypatch: pytest.MonkeyPatch) 
     def tamper(machine: AnyMachine, height: int) -> None:
         if isinstance(machine, Contribution) and height == 1:
             train = machine.trained
-            machine.trained = lambda _, now: train(Trained(None), now)  # type: ignore[method-assign,arg-type]
+
+            def trained(event: Trained, now: float) -> Effects:
+                return [
+                    replace(each, function=explode) if isinstance(each, Job) else each for each in train(event, now)
+                ]
+
+            machine.trained = trained  # type: ignore[method-assign]
 
     with_machines(monkeypatch, "peer-03", tamper)
     world = Sabotaged()

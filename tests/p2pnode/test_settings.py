@@ -46,6 +46,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "stake_wei": ("5", 5),
         "task": ("mine.tasks", "mine.tasks"),
         "data": ("d.csv", Path("d.csv")),
+        "allow_plaintext": ("true", True),
+        "k_min_least": ("3", 3),
         "listen": ("/ip4/0.0.0.0/tcp/1", "/ip4/0.0.0.0/tcp/1"),
         "metrics_port": ("9", 9),
         "log_level": ("debug", "debug"),
@@ -74,7 +76,7 @@ def test_paths_in_the_file_are_relative_to_it(file, tmp_path):
     ("text", "message"),
     [
         ("chian = 'x'", r"chian in .*p2pnode.toml is no setting; did you mean chain\?"),
-        ("qqq = 1", r"qqq in .* is no setting; known are blob_budget_mib, bootstrap"),
+        ("qqq = 1", r"qqq in .* is no setting; known are allow_plaintext, blob_budget_mib, bootstrap"),
         (
             "metrics_port = 70000",
             r"metrics_port in .* is wrong: input should be less than or equal to 65535, not 70000",

@@ -10,12 +10,13 @@ from protocols.effects import Effect, Effects, Job, Journal, Send, SetTimer, Sto
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import Scheme
 from protocols.errors import LocalError, TransitionError
-from protocols.events import Started, TimerFired, Trained
+from protocols.events import Certified, Started, TimerFired, Trained
 from protocols.rounds.contribution import KEY_PATIENCE_S, Contribution, State
 from protocols.rounds.manifests import open_manifest
 from protocols.rounds.sealing import open_share, sealed_digest
-from protocols.types import NO_DIGEST, Digest
-from protocols.wire.messages import Manifest, Receipt, Submission
+from protocols.types import NO_DIGEST, Digest, Secret
+from protocols.wire.messages import CellSet, ListCertificate, Manifest, MemberSignature, Receipt, SetList, Submission
+from protocols.wire.messages import Contribution as Listed
 from tests.protocols.playbook import (
     CELLS,
     COMMITTEE,
@@ -41,8 +42,12 @@ def contribution(
     keys: Mapping[int, bytes] = PUBLIC_KEYS,
     scheme: Scheme = SCHEME,
     entropy: bytes = b"e" * 32,
+    spent: Iterable[bytes] = (),
 ) -> Contribution:
-    return Contribution(VIEW, ROUND, PARENT, ME.key, ME.sign, scheme, lambda: keys, entropy, journal)
+    tag_key = Secret(b"t" * 32)
+    return Contribution(
+        VIEW, ROUND, PARENT, ME.key, ME.sign, scheme, lambda: keys, entropy, journal, set(spent), tag_key
+    )
 
 
 def until_submitted(machine: Contribution) -> Effects:
@@ -210,3 +215,47 @@ def test_the_job_refuses_an_update_beyond_its_lanes_in_this_node() -> None:
     (job,) = of(machine.handle(Trained(np.array([2**15])), 0), Job)
     with pytest.raises(LocalError, match="outside its 16 bits"):
         run_job(job)
+
+
+# ------------------------------------------------------------------------------- the same update goes into no other sum
+
+
+def naming(manifest: Digest) -> Certified:
+    sets = SetList(VIEW.slot(ROUND), (CellSet(0, (Listed(ME.key, manifest),)),))
+    return Certified(ListCertificate(sets, (MemberSignature(1, bytes(64)),)))
+
+
+def test_a_certified_update_counts_as_opened_and_the_very_same_one_sits_out() -> None:
+    machine = contribution()
+    (submission, *_) = sent(until_submitted(machine), Submission)
+    manifest = open_manifest(submission, VIEW, ROUND, 1)
+    (spent,) = machine.handle(naming(manifest.digest), 0)
+    assert isinstance(spent, Journal)
+    assert spent.kind == "spent"
+
+    again = contribution(spent=[spent.payload], entropy=b"f" * 32)
+    again.handle(Started(), 0)
+    effects = again.handle(Trained(lanes_of(ME)), 0)
+    assert again.state is State.SAT_OUT
+    assert of(effects, Job) == []
+    assert len(observed(effects, "sat-out")) == 1
+
+    other = contribution(spent=[spent.payload], entropy=b"f" * 32)
+    other.handle(Started(), 0)
+    assert of(other.handle(Trained(lanes_of(ME) + 1), 0), Job)  # another update is not the same one
+
+
+def test_a_restart_remembers_which_update_it_resends() -> None:
+    machine = contribution()
+    effects = until_submitted(machine)
+    (submission, *_) = sent(effects, Submission)
+    manifest = open_manifest(submission, VIEW, ROUND, 1)
+    restarted = contribution(journal=of(effects, Journal))
+    restarted.handle(Started(), 0)
+    assert restarted.handle(naming(manifest.digest), 0) == machine.handle(naming(manifest.digest), 0)
+
+
+def test_a_list_without_us_spends_nothing() -> None:
+    machine = contribution()
+    until_submitted(machine)
+    assert machine.handle(naming(NO_DIGEST), 0) == []

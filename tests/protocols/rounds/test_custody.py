@@ -127,7 +127,10 @@ def test_a_share_copied_under_another_dealers_name_is_refused(message: messages.
     machine = custody()
     machine.handle(CELL[0][0].to(MEMBER), 0)
     effects = machine.handle(received(CELLS[0][1], message), 0)
-    assert "another member or another context" in blamed(effects)[CELLS[0][1].key]
+    (refused,) = observed(effects, "share-refused")
+    assert refused["dealer"] == CELLS[0][1].key.hex()
+    assert "another member or another context" in str(refused["reason"])
+    assert blamed(effects) == {}  # it may be a forwarded share, or one for a key that a restart lost
     announce(machine, 0, [*CELL[0]])
     assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == {CELL[0][0].contribution}
 
@@ -150,7 +153,8 @@ def test_a_share_that_is_not_the_promised_one_is_not_held(sealed: bytes, answere
     made = CELL[0][0]
     effects = custody().handle(received(CELLS[0][0], Submission(VIEW.slot(ROUND), made.signed.encoded, sealed)), 0)
     assert sent(effects, Receipt) == []
-    assert bool(blamed(effects)) == answered
+    assert bool(observed(effects, "share-refused")) == answered
+    assert blamed(effects) == {}
 
 
 def test_an_update_from_another_head_is_noticed_and_nobody_blamed() -> None:
