@@ -5,10 +5,15 @@ from __future__ import annotations
 import struct
 from typing import Protocol
 
+import trio
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF
+
+from p2pnode.transport.limits import Limits
 
 _LENGTH = struct.Struct("!I")
 _MAX_VARINT_BYTES = 5
+FRAME_SECONDS = Limits().frame_seconds
+"""A frame that has begun must end: half-sent ones would fill memory for as long as strangers like."""
 
 
 class FrameError(Exception):
@@ -57,7 +62,10 @@ class FrameReader:
     async def _body(self, prefix: int, length: int, limit_bytes: int) -> bytes:
         if length > limit_bytes:
             raise FrameError(f"a frame of {length} bytes, {limit_bytes} are allowed")
-        await self._fill(prefix + length)
+        with trio.move_on_after(FRAME_SECONDS) as scope:
+            await self._fill(prefix + length)
+        if scope.cancelled_caught:
+            raise FrameError(f"a frame of {length} bytes was not there after {FRAME_SECONDS:.0f} s")
         body = bytes(self._buffer[prefix : prefix + length])
         del self._buffer[: prefix + length]
         return body

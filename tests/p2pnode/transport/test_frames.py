@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF
 from libp2p.utils.varint import encode_uvarint
 
-from p2pnode.transport.frames import FrameError, FrameReader, pack
+from p2pnode.transport.frames import FRAME_SECONDS, FrameError, FrameReader, pack
 
 
 class Pieces:
@@ -53,6 +54,19 @@ async def test_a_long_frame_is_refused_before_its_body_is_read():
 async def test_a_frame_that_is_cut_off(stream: bytes):
     with pytest.raises(FrameError, match="the stream ended"):
         await FrameReader(Pieces(stream, 1)).frame(10)
+
+
+class Stalling(Pieces):
+    """The same, but where its bytes end it says nothing more."""
+
+    async def read(self, n: int | None = None) -> bytes:
+        return await super().read(n) if self._pieces else await trio.sleep_forever()
+
+
+async def test_a_frame_that_never_ends_is_given_up(autojump_clock: trio.testing.MockClock):
+    with pytest.raises(FrameError, match="a frame of 9 bytes was not there after"):
+        await FrameReader(Stalling(pack(bytes(9))[:-1], 4)).frame(10)
+    assert trio.current_time() < 2 * FRAME_SECONDS
 
 
 async def test_an_endless_varint():
