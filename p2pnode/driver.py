@@ -50,13 +50,13 @@ from protocols.events import (
     JobDone,
     JobFailed,
     Received,
-    Shortfall,
     StepFailed,
     Stepped,
     TimerFired,
     Trained,
 )
 from protocols.rounds.contribution import SPENT
+from protocols.told import Shortfall
 from protocols.types import Digest, PeerKey
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, Signer

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from protocols.told import Told
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import Header, HeaderCertificate
-
-if TYPE_CHECKING:
-    from protocols.events import Told
 
 
 @dataclass(frozen=True, slots=True)

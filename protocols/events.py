@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +11,10 @@ import numpy.typing as npt
 from protocols.effects import Fetch, Job
 from protocols.errors import RemoteError
 from protocols.rounds.epoch import EpochView
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, PeerKey
 from protocols.wire.envelope import Signed
-from protocols.wire.messages import CellResult, Contribution, ListCertificate, Message
+from protocols.wire.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,41 +76,6 @@ class FetchFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """Told by custody: for which contributions this member holds the share and knows the ciphertexts available.
-
-    Attributes:
-        contributions: by cell.
-        final: nothing more is waited for.
-    """
-
-    contributions: Mapping[int, frozenset[Contribution]]
-    final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """Told by agreement: the list of this round stands."""
-
-    certificate: ListCertificate
-
-
-@dataclass(frozen=True, slots=True)
-class CellOpened:
-    """Told by a cell's opening: its result, and its lane sums unless it counts nothing."""
-
-    result: CellResult
-    lanes: npt.NDArray[np.int64] | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """Told by whoever finds it: this round cannot be completed, and why, for people."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
     """The learner's answer to `Train`: the update's grid integers as int64[lanes]."""
 
@@ -137,9 +102,6 @@ class EpochKnown:
 
     view: EpochView
 
-
-Told = Ready | Certified | CellOpened | Shortfall
-"""What machines of one node and round tell each other."""
 
 Event = (
     Started

@@ -14,9 +14,10 @@ from typing import ClassVar
 from protocols.agreement.certificate import check_list, list_digest, signatures
 from protocols.effects import Blame, Effects, Journal, Publish, Send, SetTimer, Tell
 from protocols.errors import RemoteError
-from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started
+from protocols.events import Event, Received, Started
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed, Signer
 from protocols.wire.messages import CellSet, Contribution, ListCertificate, Proposal, SetList, Vote

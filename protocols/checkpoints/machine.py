@@ -28,21 +28,12 @@ from protocols.effects import (
     Step,
 )
 from protocols.errors import RemoteError
-from protocols.events import (
-    EpochKnown,
-    Event,
-    Fetched,
-    FetchFailed,
-    Received,
-    Shortfall,
-    Started,
-    StepFailed,
-    Stepped,
-)
+from protocols.events import EpochKnown, Event, Fetched, FetchFailed, Received, Started, StepFailed, Stepped
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView
+from protocols.told import Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.wire import codec
 from protocols.wire.messages import ENVELOPE_MAX_BYTES, Header, HeaderCertificate

@@ -10,24 +10,13 @@ from protocols.agreement.certificate import list_digest
 from protocols.effects import Blame, Effects, Fetch, Job, Observe, Publish, Send, SetTimer, Store
 from protocols.encryption.scheme import Scheme
 from protocols.errors import RemoteError
-from protocols.events import (
-    CellOpened,
-    Certified,
-    Event,
-    Fetched,
-    FetchFailed,
-    JobDone,
-    JobFailed,
-    Ready,
-    Received,
-    Shortfall,
-    Started,
-)
+from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
 from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, StaleError
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height
 from protocols.wire.envelope import Signer
 from protocols.wire.messages import Aggregate, Availability, CellSet, Contribution, Manifest, Receipt, Submission

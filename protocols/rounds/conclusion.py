@@ -11,9 +11,10 @@ from protocols.agreement.certificate import check_header, list_digest, signature
 from protocols.effects import Anchor, Blame, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
 from protocols.encryption.scheme import Lanes
 from protocols.errors import RemoteError
-from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started, StepFailed, Stepped
+from protocols.events import Event, Received, Started, StepFailed, Stepped
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.totals import add_cells
 from protocols.wire.envelope import Signed, Signer, digest_of

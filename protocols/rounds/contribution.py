@@ -9,11 +9,12 @@ from typing import Annotated, ClassVar
 
 from protocols.effects import Effects, Job, Journal, Observe, Send, SetTimer, Store, Train
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
-from protocols.events import CellOpened, Certified, Event, JobDone, Ready, Received, Shortfall, Started, Trained
+from protocols.events import Event, JobDone, Received, Started, Trained
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.sealing import seal_shares, sealed_digest
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey, Secret
 from protocols.updates.chunks import chunk_roots, update_root
 from protocols.wire import codec

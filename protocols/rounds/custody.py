@@ -14,12 +14,13 @@ from protocols.encryption.scheme import Scheme, Share
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.encryption.sharing import add_shares
 from protocols.errors import RemoteError
-from protocols.events import CellOpened, Certified, Event, Ready, Received, Shortfall, Started
+from protocols.events import Event, Received, Started
 from protocols.machine import Key, Machine
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, StaleError
 from protocols.rounds.release import ReleaseRule, set_digest
 from protocols.rounds.sealing import open_share
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signer
 from protocols.wire.messages import Availability, CellSet, Contribution, Manifest, Receipt, Release, Submission

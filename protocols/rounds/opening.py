@@ -18,25 +18,14 @@ from protocols.encryption.one_time_key import SpoiledSumError
 from protocols.encryption.packing import unpack_share
 from protocols.encryption.scheme import Opened, PublicContext, Residues, Scheme, Share
 from protocols.errors import RemoteError
-from protocols.events import (
-    CellOpened,
-    Certified,
-    Event,
-    Fetched,
-    FetchFailed,
-    JobDone,
-    JobFailed,
-    Ready,
-    Received,
-    Shortfall,
-    Started,
-)
+from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, open_manifest
 from protocols.rounds.release import set_digest
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import update_root
 from protocols.updates.schema import UpdateSchema

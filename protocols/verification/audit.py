@@ -16,25 +16,14 @@ from protocols.agreement.certificate import check_header, list_digest
 from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Store
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.errors import RemoteError
-from protocols.events import (
-    CellOpened,
-    Certified,
-    Event,
-    Fetched,
-    FetchFailed,
-    JobDone,
-    JobFailed,
-    Ready,
-    Received,
-    Shortfall,
-    Started,
-)
+from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import open_manifest
 from protocols.rounds.opening import first_difference
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Height, PeerKey
 from protocols.updates.chunks import update_root
 from protocols.updates.totals import add_cells

@@ -38,13 +38,13 @@ from protocols.events import (
     JobDone,
     JobFailed,
     Received,
-    Shortfall,
     Started,
     StepFailed,
     Stepped,
     TimerFired,
     Trained,
 )
+from protocols.told import Shortfall
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.wire.envelope import open_envelope
 from protocols.wire.messages import Header, HeaderCertificate, Receipt, Vote

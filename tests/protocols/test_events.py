@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols.events import CellOpened, Received, Trained
+from protocols.events import Received, Trained
+from protocols.told import CellOpened
 from protocols.types import NO_DIGEST
 from protocols.wire.messages import CellResult, Vote
 from tests.protocols.playbook import CONTRIBUTORS, VIEW

@@ -10,25 +10,14 @@ from protocols.agreement.machine import Agreement
 from protocols.checkpoints.machine import Ledger
 from protocols.effects import Effects, Fetch, Job, Observe
 from protocols.errors import RemoteError, TransitionError
-from protocols.events import (
-    CellOpened,
-    Certified,
-    Event,
-    Fetched,
-    FetchFailed,
-    JobDone,
-    JobFailed,
-    Ready,
-    Shortfall,
-    Started,
-    TimerFired,
-)
+from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Started, TimerFired
 from protocols.machine import Key, Machine, event_key
 from protocols.rounds.aggregation import Aggregation
 from protocols.rounds.conclusion import Conclusion
 from protocols.rounds.contribution import Contribution
 from protocols.rounds.custody import Custody
 from protocols.rounds.opening import CellOpening
+from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST
 from protocols.verification.audit import Audit
 from protocols.wire.messages import Receipt, Vote

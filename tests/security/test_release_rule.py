@@ -17,10 +17,11 @@ from protocols.encryption.packing import pack_share, unpack_share
 from protocols.encryption.scheme import Lanes, PublicContext, Share
 from protocols.encryption.sharing import add_shares
 from protocols.errors import RemoteError
-from protocols.events import Certified, Started
+from protocols.events import Started
 from protocols.rounds.aggregate import add, verify_ciphertexts
 from protocols.rounds.custody import Custody
 from protocols.rounds.release import ReleaseRule
+from protocols.told import Certified
 from protocols.types import NO_DIGEST
 from protocols.wire.messages import CellSet, ListCertificate, Release, SetList, Vote
 from tests.protocols.playbook import (

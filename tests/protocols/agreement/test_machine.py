@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from protocols.agreement.certificate import check_list, list_digest, signatures
 from protocols.agreement.machine import KIND, REPUBLISH_S, VIEW_S, Agreement, State
 from protocols.effects import Effects, Journal, Send, SetTimer, Tell
-from protocols.events import Certified, Ready, Received, Shortfall, Started, TimerFired
+from protocols.events import Received, Started, TimerFired
+from protocols.told import Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire.messages import CellSet, Contribution, ListCertificate, Proposal, SetList, Vote
 from tests.protocols.playbook import (

@@ -32,19 +32,10 @@ from protocols.effects import (
     SetTimer,
     Step,
 )
-from protocols.events import (
-    EpochKnown,
-    Fetched,
-    FetchFailed,
-    Received,
-    Shortfall,
-    Started,
-    StepFailed,
-    Stepped,
-    TimerFired,
-)
+from protocols.events import EpochKnown, Fetched, FetchFailed, Received, Started, StepFailed, Stepped, TimerFired
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView
+from protocols.told import Shortfall
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.wire import codec
 from protocols.wire.messages import CellResult, Header, HeaderCertificate, HeaderVote

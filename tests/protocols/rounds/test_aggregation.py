@@ -6,10 +6,11 @@ import pytest
 
 from protocols.agreement.certificate import list_digest
 from protocols.effects import Effects, Fetch, Job, Publish, Send, SetTimer, Store
-from protocols.events import Certified, Fetched, FetchFailed, Started, TimerFired
+from protocols.events import Fetched, FetchFailed, Started, TimerFired
 from protocols.rounds.aggregate import add, verify_ciphertexts
 from protocols.rounds.aggregation import REFETCH_S, REPORT_S, Aggregation, State
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
+from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire.messages import Aggregate, Availability, CellSet, ListCertificate, Receipt, SetList
 from tests.protocols.playbook import (

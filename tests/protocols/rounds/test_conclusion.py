@@ -9,9 +9,10 @@ import pytest
 
 from protocols.agreement.certificate import check_header, list_digest, signatures
 from protocols.effects import Anchor, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
-from protocols.events import CellOpened, Certified, Received, Shortfall, StepFailed, Stepped, TimerFired
+from protocols.events import Received, StepFailed, Stepped, TimerFired
 from protocols.rounds.conclusion import KIND, STAND_IN_S, Conclusion, State
 from protocols.rounds.epoch import EpochView
+from protocols.told import CellOpened, Certified, Shortfall
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.updates.totals import add_cells
 from protocols.wire.envelope import digest_of

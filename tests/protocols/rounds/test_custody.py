@@ -10,10 +10,11 @@ from protocols.encryption.packing import pack_share, unpack_share
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import Scheme
 from protocols.encryption.sharing import add_shares
-from protocols.events import Certified, Ready, Started, TimerFired
+from protocols.events import Started, TimerFired
 from protocols.rounds.custody import HOLDS_SHARE, Custody, State
 from protocols.rounds.release import KIND, ReleaseRule, set_digest
 from protocols.rounds.sealing import sealed_digest
+from protocols.told import Certified, Ready
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire import messages
 from protocols.wire.messages import (

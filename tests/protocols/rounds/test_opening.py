@@ -12,10 +12,11 @@ from protocols.encryption.packing import pack_share
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext, Scheme, Share
 from protocols.encryption.sharing import add_shares
-from protocols.events import CellOpened, Certified, Event, Fetched, FetchFailed, TimerFired
+from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
 from protocols.rounds.opening import REFETCH_S, CellOpening, State, first_difference
 from protocols.rounds.release import set_digest
+from protocols.told import CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Secret
 from protocols.updates.chunks import chunk_roots, update_root
 from protocols.wire.messages import Aggregate, CellSet, ListCertificate, Release, SetList

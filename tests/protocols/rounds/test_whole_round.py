@@ -24,8 +24,8 @@ from protocols.effects import (
     Tell,
     Train,
 )
-from protocols.events import Shortfall
 from protocols.rounds.aggregate import Summed, add
+from protocols.told import Shortfall
 from protocols.types import PeerKey
 from protocols.updates.chunks import chunk_roots
 from protocols.updates.totals import add_cells, decode_total

@@ -12,9 +12,10 @@ from protocols.effects import Attest, Effects, Fetch, Job, SetTimer, Store
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext
 from protocols.encryption.sharing import add_shares
-from protocols.events import Certified, Event, Fetched, FetchFailed, TimerFired
+from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.hashing import tagged
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
+from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest
 from protocols.updates.chunks import update_root
 from protocols.updates.totals import add_cells
