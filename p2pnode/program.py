@@ -207,7 +207,9 @@ async def _find(settings: NodeSettings, transport: Libp2pTransport) -> Place:
 
 @asynccontextmanager
 async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> AsyncIterator[EvmChain]:
-    chain = await connect(settings.need("chain"), place.registry, place.subnet, identity.operator_key, chain_id=place.chain_id)
+    chain = await connect(
+        settings.need("chain"), place.registry, place.subnet, identity.operator_key, chain_id=place.chain_id
+    )
     try:
         yield chain
     finally:

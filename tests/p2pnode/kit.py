@@ -11,7 +11,9 @@ from typing import Any
 
 import trio
 
-from p2pnode.ports import Ports
+from contracts.deploy import Deployment
+from p2pnode.chain.client import open_reader
+from p2pnode.ports import OperatorRecord, Ports
 from protocols.types import Address
 from simnet.ledger import Ledger, VirtualChain
 from simnet.memory import InlineWorkers, MemoryDisk, VirtualClock, seeded_entropy
@@ -36,6 +38,29 @@ class Seen:
     @property
     def names(self) -> list[str]:
         return [name for name, _ in self.events]
+
+
+@dataclass(frozen=True)
+class Founded:
+    """A founded subnet for `spector` on a running dev chain."""
+
+    url: str
+    contracts: Deployment
+    number: int
+
+    @property
+    def registry(self) -> str:
+        return f"0x{self.contracts.subnets.hex()}"
+
+    def operators(self) -> tuple[OperatorRecord, ...]:
+        async def read() -> tuple[OperatorRecord, ...]:
+            reader = await open_reader(self.url, self.contracts.subnets, self.number)
+            try:
+                return await reader.operators()
+            finally:
+                await reader.aclose()
+
+        return trio.run(read)
 
 
 @dataclass

@@ -7,63 +7,20 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import structlog
-import trio
 
-from contracts.deploy import Deployment, deploy
-from contracts.devchain import devchain
-from p2pnode.chain.client import found_subnet, open_reader
 from p2pnode.cli import main as cli
 from p2pnode.disk import FolderDisk
 from p2pnode.identity import load_identity, save_identity
 from p2pnode.learning.task import load_task
-from p2pnode.ports import OperatorRecord
-from protocols.params import preset
 from protocols.types import Secret
+from tests.p2pnode.kit import Founded
 
-FOUNDER = Secret(b"\x06" * 32)
 NOBODY = "12D3KooWGP2ta4hPFXxKExxfVpoA39XJMEJfY5HWZzr6drMt3PJj"
-
-
-@dataclass(frozen=True)
-class Subnet:
-    """A founded subnet for `spector`."""
-
-    url: str
-    contracts: Deployment
-    number: int
-
-    @property
-    def flags(self) -> list[str]:
-        return ["--chain", self.url, "--registry", f"0x{self.contracts.subnets.hex()}", "--subnet", str(self.number)]
-
-    def operators(self) -> tuple[OperatorRecord, ...]:
-        async def read() -> tuple[OperatorRecord, ...]:
-            reader = await open_reader(self.url, self.contracts.subnets, self.number)
-            try:
-                return await reader.operators()
-            finally:
-                await reader.aclose()
-
-        return trio.run(read)
-
-
-@pytest.fixture(scope="module")
-def subnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subnet]:
-    folder = tmp_path_factory.mktemp("chain")
-    params, task = preset("dev").encode(), load_task("spector").spec.encode()
-    with devchain(folder / "chain.jsonl", block_seconds=0.1) as chain:
-        made = deploy(chain.url, FOUNDER.reveal(), folder / "deployment.json")
-
-        async def found() -> int:
-            return await found_subnet(chain.url, made.subnets, FOUNDER, params, task, made.operators, made.anchor)
-
-        yield Subnet(chain.url, made, trio.run(found))
 
 
 @pytest.fixture
@@ -82,12 +39,16 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def started(
-    node: Path, subnet: Subnet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    node: Path, founded: Founded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., str]]:
     """Starts the node with flags; returns the one sentence with which it refuses. Nothing may have been staked."""
 
     def call(*flags: object, command: str = "run") -> str:
-        chain = [] if "--chain" in flags else subnet.flags
+        chain = (
+            []
+            if "--chain" in flags
+            else ["--chain", founded.url, "--registry", founded.registry, "--subnet", founded.number]
+        )
         arguments = [command, "--folder", node, "--data", node / "mine.csv", *chain, *flags]
         monkeypatch.setattr(sys, "argv", ["p2pnode", *map(str, arguments)])
         capsys.readouterr()
@@ -104,7 +65,7 @@ def started(
     yield call
     structlog.reset_defaults()
     operator = load_identity(node, Secret(b"correct horse")).operator
-    assert operator not in [record.address for record in subnet.operators()]
+    assert operator not in [record.address for record in founded.operators()]
 
 
 def data() -> pd.DataFrame:
@@ -128,35 +89,35 @@ def busy_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def test_a_dead_chain(started: Callable[..., str], subnet: Subnet) -> None:
+def test_a_dead_chain(started: Callable[..., str], founded: Founded) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
-    said = started("--chain", url, "--registry", f"0x{subnet.contracts.subnets.hex()}", "--subnet", 1)
+    said = started("--chain", url, "--registry", founded.registry, "--subnet", 1)
     assert f"no chain answers at {url}" in said
 
 
-def test_a_subnet_that_was_never_founded(started: Callable[..., str], subnet: Subnet) -> None:
+def test_a_subnet_that_was_never_founded(started: Callable[..., str], founded: Founded) -> None:
     assert "99" in started("--subnet", 99)
 
 
-def test_a_registry_that_is_none(started: Callable[..., str], subnet: Subnet) -> None:
+def test_a_registry_that_is_none(started: Callable[..., str], founded: Founded) -> None:
     assert "stands no contract of 2PM" in started("--registry", "0x" + "11" * 20)
 
 
-def test_nothing_to_join_by(started: Callable[..., str], subnet: Subnet) -> None:
-    assert "bootstrap is not set: give --bootstrap" in started("--chain", subnet.url)
+def test_nothing_to_join_by(started: Callable[..., str], founded: Founded) -> None:
+    assert "bootstrap is not set: give --bootstrap" in started("--chain", founded.url)
 
 
-def test_a_bootstrap_peer_that_does_not_answer(started: Callable[..., str], subnet: Subnet) -> None:
+def test_a_bootstrap_peer_that_does_not_answer(started: Callable[..., str], founded: Founded) -> None:
     address = f"/ip4/127.0.0.1/tcp/{closed_port()}/p2p/{NOBODY}"
-    said = started("--chain", subnet.url, "--bootstrap", address)
+    said = started("--chain", founded.url, "--bootstrap", address)
     assert "no bootstrap peer says which subnet it serves" in said
     assert "Connection refused" in said
     assert "no bootstrap peer answers" in started("--bootstrap", address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:6701", "/ip4/127.0.0.1/tcp/6701", "/ip4/127.0.0.1/tcp/1/p2p/junk"])
-def test_a_bootstrap_address_that_is_none(started: Callable[..., str], subnet: Subnet, address: str) -> None:
-    assert address in started("--chain", subnet.url, "--bootstrap", address)
+def test_a_bootstrap_address_that_is_none(started: Callable[..., str], founded: Founded, address: str) -> None:
+    assert address in started("--chain", founded.url, "--bootstrap", address)
 
 
 def test_a_port_in_use(started: Callable[..., str], busy_port: int) -> None:
