@@ -23,7 +23,7 @@ def _verdict(fields: Fields) -> str:
 
 
 def _metrics(fields: Fields) -> str:
-    named = (f"{name} {value}" for name, value in sorted(fields.items()) if name not in {"height", *_ALWAYS})
+    named = (f"{name} {value}" for name, value in sorted(fields.items()) if name not in {"height", "full", *_ALWAYS})
     return f"round {fields['height']}: " + ", ".join(named)
 
 
@@ -43,7 +43,7 @@ SENTENCES: Final[dict[str, Callable[[Fields], str]]] = {
     "registered": _words("registered on the chain as {roles}, with a stake of {stake_wei} wei"),
     "joined": _words("joined the mesh; takes part from the next epoch on"),
     "resumed": _words("goes on from the journal, with round {height}"),
-    "epoch": _words("epoch {epoch}: {cells} cell(s), committee of {committee}"),
+    "epoch": _words("{place}; {cells} cell(s), committee of {committee}"),
     "submitted": _of_round("our update is submitted, encrypted"),
     "aggregated": _of_round("we added up cell {cell}"),
     "opened": _of_round("the sum of cell {cell} is opened, {contributors} contributors"),
@@ -54,6 +54,7 @@ SENTENCES: Final[dict[str, Callable[[Fields], str]]] = {
     "anchored": _of_round("we anchored its checkpoint on the chain"),
     "attested": _of_round("we attested its checkpoint on the chain"),
     "finished": _words("the run is over, parameters {params_digest}; seeing duties through and serving the others"),
+    "run complete": _words("run complete, parameters {full[params_digest]}"),
     "unreachable": _words("peer {peer} does not answer ({kind} not sent): {reason}"),
     "chain-failed": _words("the chain does not answer, will ask again: {reason}"),
     "epoch-failed": _words("epoch {epoch} cannot begin: {reason}"),
@@ -77,11 +78,12 @@ def narrate(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
 
 
 class _Counted(dict[str, Any]):
-    """Brief values; of a list its length."""
+    """Brief values; of a list its length; under `full` all as they are."""
 
     def __init__(self, told: Fields, full: Fields) -> None:
         super().__init__(told)
         self.update({name: len(value) for name, value in full.items() if isinstance(value, list)})
+        self["full"] = full
 
 
 def brief(value: Any) -> Any:

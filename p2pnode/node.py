@@ -46,7 +46,7 @@ JOURNAL_RECORD_MAX_BYTES: Final = 1 << 24
 PLACE: Final = "place"
 KEEP_ROUNDS: Final = 2
 """Rounds whose machines stay for late validators and republished certificates."""
-LINGER_MAX_S: Final = 60.0
+LINGER_MAX_S: Final = 30.0
 NOWHERE: Final = Address(bytes(20))
 
 

@@ -80,7 +80,8 @@ class Telemetry:
             case "joined", _:
                 self.told(state="joined, takes part from the next epoch on")
             case "epoch", {"epoch": int(epoch), "cells": list(cells), "committee": list(committee)}:
-                self.told(state=self._place(epoch, cells, committee))
+                fields = {**fields, "place": self._place(epoch, cells, committee)}
+                self.told(state=fields["place"])
             case "finished", _:
                 self.told(state="finished, serves the others")
             case "bytes", {"by_kind": Mapping() as sizes}:

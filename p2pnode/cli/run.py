@@ -26,7 +26,7 @@ def run(settings: NodeSettings, identity: Identity) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored, in the background
     try:
         trio.run(until_stopped)
-    except KeyboardInterrupt:
+    except* KeyboardInterrupt:
         _log.info("stopped")
         raise
 

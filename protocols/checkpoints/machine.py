@@ -103,6 +103,7 @@ class Ledger(Machine[State]):
         self._attempt = 0
 
     def start(self, _: Event, now: float) -> Effects:
+        self._began = now
         return [AskHeads(), *self._next(now)]
 
     def epoch(self, event: EpochKnown, now: float) -> Effects:

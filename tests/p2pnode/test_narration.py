@@ -33,7 +33,12 @@ def told(name, **fields):
         ),
         ("metrics", {"height": 44, "accuracy": 0.98245614, "loss": 0.05}, "round 44: accuracy 0.9825, loss 0.05"),
         ("opened", {"height": 3, "cell": 0, "contributors": [PEER] * 9}, "round 3: the sum of cell 0 is opened, 9 "),
-        ("epoch", {"epoch": 2, "cells": [[PEER]], "committee": [PEER] * 7}, "epoch 2: 1 cell(s), committee of 7"),
+        (
+            "epoch",
+            {"epoch": 2, "cells": [[PEER]], "committee": [PEER] * 7, "place": "epoch 2: looks on"},
+            "epoch 2: looks on; 1 cell(s), committee of 7",
+        ),
+        ("run complete", {"params_digest": PEER}, f"run complete, parameters {PEER}"),
         ("abandoned", {"height": 3, "reason": "too few contributions"}, "round 3: ABANDONED: too few contributions"),
     ],
 )
