@@ -62,8 +62,8 @@ def test_an_exception_is_shown_with_its_trace(form):
 
 def test_libraries_are_heard_from_warnings_on():
     def write(_):
-        logging.getLogger("libp2p.host").info("chatter")
-        logging.getLogger("libp2p.host").warning("trouble")
+        logging.getLogger("some.library").info("chatter")
+        logging.getLogger("some.library").warning("trouble")
 
     (line,) = logged("debug", "json", write).splitlines()
     assert json.loads(line)["event"] == "trouble"
