@@ -53,6 +53,7 @@ def configure_logging(level: str, form: str, stream: TextIO) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("libp2p").propagate = True  # which its import turns off
     for package in ("p2pnode", "protocols", "simnet"):
         logging.getLogger(package).setLevel(level.upper())
 
