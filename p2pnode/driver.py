@@ -1,7 +1,8 @@
 """The one driver: takes events to the machines and performs their effects through the ports.
 
 Machines are handled one event at a time, in order; what takes long (network, jobs, chain) runs in tasks of its own and
-comes back as an event, also when it fails: no machine waits for an answer that never comes.
+comes back as an event; a fetch and a step also when they fail. A job or a training that fails by a fault of ours is
+observed and unanswered: its machine sits the round out, and the ledger's deadline ends it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ EARLY_BYTES: Final = 128 << 20
 class EarlyMail:
     """Messages for rounds that have not begun here: so many of a peer for a round, and so many bytes of all together.
 
-    Strangers cannot fill our memory, and one peer cannot take another's place.
+    Strangers cannot fill our memory; many of them together can take the room that is shared.
     """
 
     def __init__(self) -> None:

@@ -54,7 +54,7 @@ class JobDone:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """A job ended with a fault of other peers (a fault of ours stops the round in the driver)."""
+    """A job ended with a fault of other peers. A fault of ours is observed, and its machine sits the round out."""
 
     job: Job
     error: RemoteError
