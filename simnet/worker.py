@@ -8,6 +8,7 @@ events.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import secrets
@@ -44,6 +45,8 @@ from simnet.watch import Tell
 
 RESOURCES_EVERY_S: Final = 5.0
 FAUCETS_AT_ONCE: Final = 8
+GARBAGE_THRESHOLD: Final = 50_000
+"""Objects made between two collections: at Python's 700, a process with many hosts spends a fifth of its time there."""
 LINGER_S: Final = 1.0
 """Short, since a worker keeps its transports and disks open until the whole run is over."""
 
@@ -158,7 +161,10 @@ async def work(write: Tell, orders: Orders, commands: AsyncIterator[str]) -> Non
     reader = await open_reader(orders.chain, Address(bytes.fromhex(orders.registry)), orders.subnet)
     try:
         await fund(orders, reader)
-        await Crew(orders, reader, write).run(commands)
+        crew = Crew(orders, reader, write)
+        gc.freeze()  # the imported modules and the data stay: no collection need look at them
+        gc.set_threshold(GARBAGE_THRESHOLD)
+        await crew.run(commands)
     finally:
         with trio.CancelScope(shield=True):
             await reader.aclose()
