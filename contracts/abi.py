@@ -13,7 +13,11 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.crypto import keccak
 
-CONTRACTS: Final = ("SubnetRegistry", "OperatorRegistry", "CheckpointAnchor")
+CONTRACTS: Final = (
+    "CheckpointAnchor",
+    "OperatorRegistry",
+    "SubnetRegistry",
+)
 
 
 class AbiError(Exception):

@@ -12,14 +12,18 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 FOLDER: Final = Path(__file__).resolve().parent
 SOURCES: Final = FOLDER / "src"
 ARTIFACTS: Final = FOLDER / "artifacts"
-CONTRACTS: Final = ("SubnetRegistry", "OperatorRegistry", "CheckpointAnchor")
+CONTRACTS: Final = (
+    "CheckpointAnchor",
+    "OperatorRegistry",
+    "SubnetRegistry",
+)
 SETTINGS: Final[dict[str, Any]] = {
     "evmVersion": "cancun",
     "optimizer": {"enabled": True, "runs": 200},
@@ -27,7 +31,7 @@ SETTINGS: Final[dict[str, Any]] = {
     # No hash of the metadata in the bytecode: the same code gives the same bytes, whatever the comments say.
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
 }
-OUTPUT: Final = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
+OUTPUT: Final = ["abi", "metadata", "evm.bytecode.object", "evm.deployedBytecode.object"]
 
 
 class BuildError(Exception):
@@ -105,7 +109,7 @@ def _artifact(name: str, compiled: Mapping[str, Any]) -> bytes:
         "compiler": f"solc {packages['node_modules/solc']['version']}",
         "libraries": f"@openzeppelin/contracts {packages['node_modules/@openzeppelin/contracts']['version']}",
         "settings": SETTINGS,
-        "source_sha256": source_hash(),
+        "source_sha256": source_hash(json.loads(contract["metadata"])["sources"]),
         "abi": contract["abi"],
         "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
         "deployed_bytecode": "0x" + contract["evm"]["deployedBytecode"]["object"],
@@ -113,11 +117,15 @@ def _artifact(name: str, compiled: Mapping[str, Any]) -> bytes:
     return (json.dumps(artifact, indent=1, sort_keys=True) + "\n").encode()
 
 
-def source_hash() -> str:
-    """SHA-256 over all sources (name, zero byte, text, zero byte; in the order of names), in hex."""
+def source_hash(files: Collection[str]) -> str:
+    """SHA-256 over those of the files that are our sources (name, zero byte, text, zero byte; by name), in hex.
+
+    A contract's artifact names what it is built of alone, so that changing one contract leaves the others' as they are.
+    """
     digest = hashlib.sha256()
     for name, text in sorted(_sources().items()):
-        digest.update(f"{name}\0{text}\0".encode())
+        if name in files:
+            digest.update(f"{name}\0{text}\0".encode())
     return digest.hexdigest()
 
 

@@ -26,8 +26,15 @@ def test_artifacts_carry_compiler_and_source_hash_and_nothing_of_the_machine(bui
     for content in built.values():
         artifact = json.loads(content)
         assert re.fullmatch(r"solc 0\.8\.\d+", artifact["compiler"])
-        assert artifact["source_sha256"] == build.source_hash()
+        assert re.fullmatch(r"[0-9a-f]{64}", artifact["source_sha256"])
         assert str(build.FOLDER).encode() not in content
+
+
+def test_a_contract_is_built_of_its_own_sources_alone(built):
+    own = ["src/SubnetRegistry.sol", "src/interfaces/ISubnetRegistry.sol"]
+    libraries = ["@openzeppelin/contracts/utils/math/SafeCast.sol"]
+    assert json.loads(built["SubnetRegistry.json"])["source_sha256"] == build.source_hash(own + libraries)
+    assert build.source_hash(own) != build.source_hash(own[:1])
 
 
 def test_the_lock_names_no_registry_host():
