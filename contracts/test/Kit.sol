@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+/// @title forge's cheat codes, as far as our tests use them
+interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    function addr(uint256 key) external pure returns (address);
+    function assume(bool condition) external pure;
+    function bound(uint256 value, uint256 low, uint256 high) external pure returns (uint256);
+    function chainId(uint256 id) external;
+    function deal(address who, uint256 balance) external;
+    function etch(address where, bytes calldata code) external;
+    function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
+    function expectRevert() external;
+    function expectRevert(bytes4 selector) external;
+    function expectRevert(bytes calldata data) external;
+    function getRecordedLogs() external returns (Log[] memory);
+    function label(address who, string calldata name) external;
+    function mockCall(address where, bytes calldata data, bytes calldata answer) external;
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
+    function prank(address who) external;
+    function readFile(string calldata path) external view returns (string memory);
+    function recordLogs() external;
+    function revertToState(uint256 id) external returns (bool);
+    function roll(uint256 number) external;
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function signCompact(uint256 key, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
+    function snapshotState() external returns (uint256);
+    function startPrank(address who) external;
+    function stopPrank() external;
+    function toString(uint256 value) external pure returns (string memory);
+    function warp(uint256 time) external;
+
+    function assertEq(address left, address right) external pure;
+    function assertEq(bool left, bool right) external pure;
+    function assertEq(bytes calldata left, bytes calldata right) external pure;
+    function assertEq(bytes32 left, bytes32 right) external pure;
+    function assertEq(uint256 left, uint256 right) external pure;
+    function assertEq(uint256 left, uint256 right, string calldata reason) external pure;
+    function assertGe(uint256 left, uint256 right, string calldata reason) external pure;
+    function assertLe(uint256 left, uint256 right, string calldata reason) external pure;
+    function assertLt(uint256 left, uint256 right, string calldata reason) external pure;
+    function assertTrue(bool condition, string calldata reason) external pure;
+}
+
+Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+/// @title What every test contract is: forge knows one by this flag
+/// @notice `setUp` runs before each test; functions that begin with `test` are tests, with arguments fuzzed ones; those
+///         that begin with `invariant` hold after every call of random functions of `targetContracts`.
+abstract contract Kit {
+    // solhint-disable-next-line const-name-snakecase
+    bool public constant IS_TEST = true;
+
+    address[] private _targets;
+
+    function targetContracts() external view returns (address[] memory) {
+        return _targets;
+    }
+
+    /// @dev Invariant runs call the functions of these contracts only.
+    function _target(address handler) internal {
+        _targets.push(handler);
+    }
+
+    function _name(string memory who) internal returns (address account) {
+        account = vm.addr(uint256(keccak256(bytes(who))));
+        vm.label(account, who);
+    }
+}

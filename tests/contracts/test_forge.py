@@ -1,0 +1,77 @@
+"""The contracts' own tests (contracts/test) pass, and every leaf of a behaviour tree is one of them."""
+
+import json
+import os
+import re
+
+import pytest
+
+from contracts import forge
+from contracts.build import FOLDER
+
+TREES = sorted((FOLDER / "test").glob("*.tree"))
+LEAF = re.compile(r"^[│ ]*[├└]── .* -> (\w+)$", re.MULTILINE)
+LINE = re.compile(r"^[│ ]*[├└]── ", re.MULTILINE)
+
+
+def results(profile, monkeypatch):
+    """What forge says of every test: contract, name without arguments, status."""
+    monkeypatch.setitem(os.environ, "FOUNDRY_PROFILE", profile)
+    done = forge.run("test", "--json")
+    try:
+        suites = json.loads(done.stdout[done.stdout.index("{") :])
+    except ValueError:
+        pytest.fail(f"forge did not run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return {
+        (suite.split(":")[1], name.split("(")[0]): one
+        for suite, found in suites.items()
+        for name, one in found["test_results"].items()
+    }
+
+
+def failures(found):
+    return {
+        f"{contract}.{name}": one["reason"] for (contract, name), one in found.items() if one["status"] != "Success"
+    }
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return results("default", monkeypatch)
+
+
+def test_all_tests_of_the_contracts_pass(quick):
+    assert quick
+    assert failures(quick) == {}
+
+
+def leaves(text):
+    """The tests that a tree names; a line without children and without a test is a mistake."""
+    lines = text.splitlines()[1:]
+    depth = [len(LINE.match(line).group()) for line in lines]
+    for number, line in enumerate(lines):
+        inner = number + 1 < len(lines) and depth[number + 1] > depth[number]
+        assert inner != (" -> " in line), f"neither a branch nor a leaf: {line}"
+    return LEAF.findall(text)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.stem)
+def test_every_leaf_of_a_tree_is_a_test_and_every_test_a_leaf(tree, quick):
+    text = tree.read_text()
+    written = sorted(name for contract, name in quick if contract == f"{tree.stem}Test")
+    assert text.splitlines()[0] == tree.stem
+    assert sorted(leaves(text)) == written
+
+
+def test_a_line_that_promises_nothing_is_noticed():
+    assert leaves("A\n└── when x\n    └── it reverts -> test_x") == ["test_x"]
+    with pytest.raises(AssertionError, match="neither a branch nor a leaf"):
+        leaves("A\n└── when x\n    └── it reverts")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_they_pass_as_the_product_is_compiled_and_under_many_more_calls(monkeypatch):
+    found = results("deep", monkeypatch)
+    assert failures(found) == {}
