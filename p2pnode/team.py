@@ -58,7 +58,7 @@ class RoundContext:
     @property
     def chunks(self) -> int:
         """Ciphertexts of one update."""
-        return -(-self.schema.limbs // self.scheme.capacity)
+        return self.schema.layout.ciphertexts
 
 
 AnyMachine = Machine[Any]
@@ -79,7 +79,7 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     if cell is not None and context.contributes:
         machines.append(_contribution(context))
     if me in view.validators:
-        machines.append(Audit(view, context.height, context.scheme, context.chunks, context.schema.limbs))
+        machines.append(Audit(view, context.height, context.scheme, context.chunks, context.schema.layout))
     return machines
 
 
@@ -131,4 +131,5 @@ def _contribution(context: RoundContext) -> Contribution:
         context.journal,
         context.spent,
         context.tag_key,
+        context.schema.layout,
     )

@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from protocols.encryption.message import CAPACITY, ciphertexts
+from protocols.encryption.layout import Layout
 from protocols.encryption.packing import pack_bits, packed_bytes, unpack_bits
 from protocols.encryption.ring import DEGREE, PRIME_BITS, PRIMES, data_ring
 from protocols.encryption.scheme import Residues
@@ -20,7 +20,6 @@ _ROW_BYTES = [packed_bytes(bits, DEGREE) for bits in PRIME_BITS]
 class Ciphertexts:
     """Ciphertexts as residues uint64[ciphertexts, 2, 4096] below their primes; 47,104 bytes each on the wire."""
 
-    capacity: int = CAPACITY
     prime_bits: tuple[int, ...] = PRIME_BITS
 
     def __init__(self) -> None:
@@ -35,6 +34,16 @@ class Ciphertexts:
         if len({one.shape for one in ciphertexts}) != 1:
             raise LocalError("only updates of one size can be added, and at least one")
         return reduce(self.ring.add, ciphertexts)
+
+    def add_to(self, total: Residues, more: Residues) -> None:
+        """Adds to a total in its place.
+
+        Raises:
+            LocalError: different shapes.
+        """
+        if total.shape != more.shape:
+            raise LocalError("only updates of one size can be added")
+        np.copyto(total, self.ring.add(total, more))
 
     def pack(self, residues: Residues) -> tuple[bytes, ...]:
         """Each ciphertext's rows of residues, bit-packed one prime after the other."""
@@ -63,10 +72,13 @@ class Ciphertexts:
         return np.stack(rows)
 
 
-def check_total(total: Residues, contributors: int, lanes: int) -> None:
-    """Raises LocalError unless a sum has the shape of `lanes` lanes and a number of contributors that it can hold."""
-    wanted = (ciphertexts(lanes), len(PRIMES), DEGREE)
-    if total.dtype != np.uint64 or total.shape != wanted or lanes < 1:
-        raise LocalError(f"a sum of {lanes} lanes is uint64 of shape {wanted}, not {total.dtype} of {total.shape}")
+def check_total(total: Residues, contributors: int, layout: Layout, indices: range) -> None:
+    """Raises LocalError unless a sum has the shape of these ciphertexts, and as many contributors as lanes can hold."""
+    wanted = (len(indices), len(PRIMES), DEGREE)
+    if total.dtype != np.uint64 or total.shape != wanted or indices.stop > layout.ciphertexts:
+        raise LocalError(
+            f"a sum of ciphertexts {indices.start} to {indices.stop - 1} of {layout.ciphertexts} is uint64 of shape "
+            f"{wanted}, not {total.dtype} of {total.shape}"
+        )
     if not 1 <= contributors <= CELL_MAX:
         raise LocalError(f"lanes hold sums of 1 to {CELL_MAX} contributors, not {contributors}")

@@ -1,26 +1,23 @@
 """Integers of an update's tensors as lanes, and the lanes' sums as the integers' sums.
 
-A value of a tensor with L limbs is written in L signed digits of base 2^16, each from -2^15 to 2^15 - 1; every digit
-travels in a lane of its own and is summed there exactly. Tensors follow one another in the schema's order; within a
-tensor all lowest digits come first (values in C order), then all next ones.
+A value of a tensor with L limbs of b bits (16 unless the tensor says otherwise) is written in L signed digits of base
+2^b, each from -2^(b-1) to 2^(b-1) - 1; every digit travels in a lane of its own and is summed there exactly. Tensors
+follow one another in the schema's order; within a tensor all lowest digits come first (values in C order), then all
+next ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from protocols.encryption.scheme import Lanes
 from protocols.errors import LocalError, RemoteError
-from protocols.params import VALUE_BITS
 from protocols.updates.schema import TensorSpec, UpdateSchema
 
 Integers = npt.NDArray[np.int64]
-
-_HALF: Final = 1 << (VALUE_BITS - 1)
 
 
 def pack_values(values: Mapping[str, Integers], schema: UpdateSchema) -> Lanes:
@@ -41,10 +38,11 @@ def _digits(values: Integers, tensor: TensorSpec) -> Lanes:
         raise LocalError(
             f"tensor {tensor.name!r} has a value beyond its bound of {tensor.bound}; clip it to its grid first"
         )
+    half = 1 << (tensor.value_bits - 1)
     rest, digits = values.ravel(), np.empty((tensor.limbs, tensor.size), dtype=np.int64)
     for limb in range(tensor.limbs):
-        digits[limb] = (rest + _HALF & 2 * _HALF - 1) - _HALF
-        rest = (rest - digits[limb]) >> VALUE_BITS
+        digits[limb] = (rest + half & 2 * half - 1) - half
+        rest = (rest - digits[limb]) >> tensor.value_bits
     return digits.ravel()
 
 
@@ -67,8 +65,8 @@ def unpack_sums(lanes: Lanes, schema: UpdateSchema) -> dict[str, Integers]:
 
 
 def _recombine(digits: Integers, tensor: TensorSpec) -> Integers:
-    """Sum of digit_k 2^(16 k); at most 3 digits, each summed over at most 8,192 contributors: never beyond int64."""
-    weights = np.int64(1) << VALUE_BITS * np.arange(tensor.limbs, dtype=np.int64)
+    """Sum of digit_k 2^(value_bits k); at most 3 digits, summed over at most 8,192 contributors: never beyond int64."""
+    weights = np.int64(1) << tensor.value_bits * np.arange(tensor.limbs, dtype=np.int64)
     value: Integers = (digits * weights[:, None]).sum(axis=0)
     return value.reshape(tensor.shape)
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from protocols.encryption import expand, message, sharing
 from protocols.encryption.ciphertexts import Ciphertexts, check_total
-from protocols.encryption.scheme import Lanes, Opened, PublicContext, Residues, Share
+from protocols.encryption.layout import Layout, Piece, blocks, uniform
+from protocols.encryption.scheme import FoundKey, Lanes, Opened, PublicContext, Residues, Share
 from protocols.errors import LocalError, RemoteError
 from protocols.params import COMMITTEE_MAX
 from protocols.types import Secret
@@ -29,21 +30,33 @@ class OneTimeKeyScheme(Ciphertexts):
     name: str = "one-time-key"
     needs_keys: bool = True
 
-    def encrypt(self, lanes: Lanes, seed: Secret, context: PublicContext) -> Residues:
-        """c0 of every index, uint64[ciphertexts, primes, degree].
+    def encrypt(
+        self,
+        lanes: Lanes,
+        seed: Secret,
+        context: PublicContext,
+        layout: Layout | None = None,
+        indices: range | None = None,
+    ) -> Residues:
+        """c0 of these indices, uint64[indices, primes, degree].
 
         The same arguments give the same bytes, so sending again is harmless. Another update under the same seed is not:
         the difference of the two ciphertexts shows the difference of the updates. The caller's journal prevents it.
 
         Raises:
-            LocalError: a lane is outside its 16 bits, or the seed is not 32 bytes.
+            LocalError: a lane is outside its bits, or the seed is not 32 bytes.
         """
-        messages = message.encode(self.ring, lanes)
-        key = self.ring.forward(self.ring.reduce(expand.key(seed)))
-        for index, plain in enumerate(messages):
-            noisy = self.ring.add(plain, self.ring.reduce(expand.error(seed, context, index)))
+        layout = layout or uniform(lanes.size)
+        key = self._spread(expand.key(seed))
+        pieces = layout.pieces(layout.indices if indices is None else indices)
+        return np.concatenate([self._encrypt(lanes[piece.lanes], piece, key, seed, context) for piece in pieces])
+
+    def _encrypt(self, lanes: Lanes, piece: Piece, key: Residues, seed: Secret, context: PublicContext) -> Residues:
+        messages = message.encode(self.ring, lanes, piece.value_bits)
+        for row, index in enumerate(piece.indices):
+            noisy = self.ring.add(messages[row], self.ring.reduce(expand.error(seed, context, index)))
             mask = self.ring.product(expand.public_polynomial(context, index), key)
-            messages[index] = self.ring.add(self.ring.forward(noisy), mask)
+            messages[row] = self.ring.add(self.ring.forward(noisy), mask)
         return messages
 
     def deal(self, seed: Secret, threshold: int, members: int) -> list[Share]:
@@ -58,22 +71,22 @@ class OneTimeKeyScheme(Ciphertexts):
             )
         return sharing.deal(expand.key(seed), expand.sharing(seed, threshold), members)
 
-    def open(
+    def find_key(
         self,
-        total: Residues,
+        first: Residues,
         context: PublicContext,
         released: Mapping[int, Share],
         threshold: int,
         contributors: int,
-        lanes: int,
-    ) -> Opened:
-        """The exact lane sums, once a summed key K proves itself, and the members whose released shares are wrong.
+        layout: Layout,
+    ) -> FoundKey:
+        """The summed key K that proves itself on ciphertext 0, and the members whose released shares are wrong.
 
-        K is right only if all its coefficients and all noise that it leaves, over all indices, are at most
-        21 * contributors in magnitude (336 of the 1,023 that fit for 16). Any other K leaves noise that is uniform over
-        2^11: one coefficient passes with probability below 1/3, all 4,096 of an index never.
+        K is right only if all its coefficients and all noise that it leaves are at most 21 * contributors in magnitude
+        (336 of the 1,023 that fit for 16). Any other K leaves noise that is uniform over 2^11: one coefficient passes
+        with probability below 1/3, all 4,096 of an index never.
 
-        Whatever up to len(released) - threshold members release, the sum opens. Two or more that collude can make
+        Whatever up to len(released) - threshold members release, K is found. Two or more that collude can make
         honest shares look wrong beside a right K; so `wrong` names only whom every explanation of K by `threshold`
         shares names. It is certain as long as `threshold` of the released shares are right.
 
@@ -81,19 +94,17 @@ class OneTimeKeyScheme(Ciphertexts):
             RemoteError: fewer shares than the threshold, or no key proves itself. More shares may still open it.
             SpoiledSumError: more than `threshold` shares lie on one polynomial, and none proves itself all the same. If
                 two or more members may collude, it is final only once all honest shares were released.
-            LocalError: the sum has not the shape that the lanes ask for, or an impossible number of contributors.
+            LocalError: the sum has not the shape that the layout asks for, or an impossible number of contributors.
         """
-        check_total(total, contributors, lanes)
+        check_total(first, contributors, layout, range(1))
         check_released(released, threshold)
         bound, spoiled = expand.SMALL_BOUND * contributors, False
         explanations = sharing.candidates(released, threshold, bound)
+        (piece,) = layout.pieces(range(1))
         for key, wrong in explanations:
-            if np.abs(key).max() <= bound and self._decrypt(total[:1], context, key)[1] <= bound:
-                sums, noise = self._decrypt(total, context, key)
-                if noise <= bound:
-                    wrong = _certainly_wrong(key, wrong, explanations)
-                    return Opened(sums[:lanes], wrong, key.astype("<i2").tobytes())
-                spoiled = True
+            if np.abs(key).max() <= bound and self._decrypt(first, context, self._spread(key), piece)[1] <= bound:
+                wrong = _certainly_wrong(key, wrong, explanations)
+                return FoundKey(key.astype("<i2").tobytes(), wrong)
             spoiled |= len(released) - len(wrong) > threshold
         if spoiled:
             raise SpoiledSumError(
@@ -105,28 +116,64 @@ class OneTimeKeyScheme(Ciphertexts):
             f"itself; wait for the shares of other members"
         )
 
-    def reopen(self, total: Residues, context: PublicContext, key: bytes, contributors: int, lanes: int) -> Lanes:
-        """The exact lane sums, int64[lanes], under a summed key that another found; it must prove itself here too.
+    def open(
+        self,
+        total: Residues,
+        context: PublicContext,
+        released: Mapping[int, Share],
+        threshold: int,
+        contributors: int,
+        layout: Layout,
+    ) -> Opened:
+        """The exact lane sums of a whole update. Raises as `find_key` and `reopen`."""
+        check_total(total, contributors, layout, layout.indices)
+        found = self.find_key(total[:1], context, released, threshold, contributors, layout)
+        return Opened(self.reopen(total, context, found.key, contributors, layout), found.wrong, found.key)
+
+    def reopen(
+        self,
+        total: Residues,
+        context: PublicContext,
+        key: bytes,
+        contributors: int,
+        layout: Layout,
+        indices: range | None = None,
+    ) -> Lanes:
+        """The exact lane sums of these indices, int64[lanes], under a summed key, which must prove itself on each.
 
         Raises:
-            RemoteError: not the bytes of a key, or it does not prove itself on this sum.
-            LocalError: the sum has not the shape that the lanes ask for, or an impossible number of contributors.
+            RemoteError: not the bytes of a key.
+            SpoiledSumError: it does not prove itself on this sum.
+            LocalError: the sum has not the shape that the layout asks for, or an impossible number of contributors.
         """
-        check_total(total, contributors, lanes)
+        indices = layout.indices if indices is None else indices
+        check_total(total, contributors, layout, indices)
         bound = expand.SMALL_BOUND * contributors
         coefficients = np.frombuffer(key, "<i2").astype(np.int64) if len(key) == 2 * self.ring.degree else None
         if coefficients is None or np.abs(coefficients).max() > bound:
             raise RemoteError("not the bytes of a summed key: wrong length, or a coefficient beyond its bound")
-        sums, noise = self._decrypt(total, context, coefficients)
-        if noise > bound:
-            raise RemoteError("the summed key does not prove itself on this sum")
-        return sums[:lanes]
+        spread, wanted = self._spread(coefficients), layout.lanes_of(indices)
+        lanes = np.empty(wanted.stop - wanted.start, dtype=np.int64)
+        for block in blocks(indices):
+            for piece in layout.pieces(block):
+                rows = total[piece.indices.start - indices.start : piece.indices.stop - indices.start]
+                sums, noise = self._decrypt(rows, context, spread, piece)
+                if noise > bound:
+                    raise SpoiledSumError(
+                        "the summed key does not prove itself on this sum: a contributor's key is not its ciphertext's"
+                    )
+                start, stop = (at - wanted.start for at in (piece.lanes.start, piece.lanes.stop))
+                lanes[start:stop] = sums[: stop - start]
+        return lanes
 
-    def _decrypt(self, total: Residues, context: PublicContext, key: expand.Small) -> tuple[Lanes, int]:
-        """All lanes of some first indices under a summed key, and the largest noise."""
-        spread = self.ring.forward(self.ring.reduce(key))
-        masks = np.stack([expand.public_polynomial(context, index) for index in range(len(total))])
-        return message.decode(self.ring, self.ring.inverse(self.ring.subtract(total, self.ring.product(masks, spread))))
+    def _spread(self, key: expand.Small) -> Residues:
+        return self.ring.forward(self.ring.reduce(key))
+
+    def _decrypt(self, rows: Residues, context: PublicContext, key: Residues, piece: Piece) -> tuple[Lanes, int]:
+        """All lanes of a piece under a summed key in NTT form, and the largest noise."""
+        masks = np.stack([expand.public_polynomial(context, index) for index in piece.indices])
+        noisy = self.ring.inverse(self.ring.subtract(rows, self.ring.product(masks, key)))
+        return message.decode(self.ring, noisy, piece.value_bits)
 
 
 def _certainly_wrong(

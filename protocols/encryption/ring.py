@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from protocols.encryption.scheme import Residues
-
+Residues = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
 DEGREE: Final = 4096

@@ -1,7 +1,8 @@
 """The interface between the round and its encryption. `one_time_key` is the real one; `plaintext` is for comparison.
 
-Shapes: a *ciphertext* index c holds `capacity` lanes; an update of L lanes takes ceil(L / capacity) of them. Residues
-are uint64[ciphertexts, primes, degree] in NTT form, every residue < its prime.
+Shapes: an update's `Layout` says which lanes sit in which *ciphertext index*. Residues are uint64[ciphertexts, primes,
+degree] in NTT form, every residue < its prime. What takes `indices` works on these ciphertexts alone, all of them by
+default, and its residues are those of the indices only: so memory need not grow with the update (`Layout.blocks`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from protocols.encryption.layout import Layout
+from protocols.encryption.ring import Residues as Residues
 from protocols.types import Secret
 
-Residues = npt.NDArray[np.uint64]
 Lanes = npt.NDArray[np.int64]
 Share = npt.NDArray[np.uint32]
 
@@ -44,21 +46,41 @@ class Opened:
     """Canonical bytes of the summed key (int16 LE coefficients): with it anybody can open this very sum again."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A summed key that proved itself on an update's first ciphertext.
+
+    Attributes:
+        key: as `Opened.key`.
+        wrong: as `Opened.wrong`.
+    """
+
+    key: bytes
+    wrong: tuple[int, ...]
+
+
 class Scheme(Protocol):
     """Encrypts whole updates under one-time keys, adds them, opens only their sum."""
 
     name: str
     needs_keys: bool
     """False only for the plaintext comparison: then nothing is dealt or released."""
-    capacity: int
-    """Lanes in one ciphertext."""
     prime_bits: tuple[int, ...]
 
-    def encrypt(self, lanes: Lanes, seed: Secret, context: PublicContext) -> Residues:
-        """Encrypts int64[lanes]; key and errors are expanded from the 32-byte seed, which serves one update, ever.
+    def encrypt(
+        self,
+        lanes: Lanes,
+        seed: Secret,
+        context: PublicContext,
+        layout: Layout | None = None,
+        indices: range | None = None,
+    ) -> Residues:
+        """Encrypts an update, int64[lanes], or some of its ciphertexts; without a layout all lanes have 16 bits.
+
+        Key and errors are expanded from the 32-byte seed, which serves one update, ever.
 
         Raises:
-            LocalError: a lane is outside its 16 bits.
+            LocalError: a lane is outside its bits.
         """
         ...
 
@@ -70,6 +92,27 @@ class Scheme(Protocol):
         """Sum modulo each prime; exact and independent of order."""
         ...
 
+    def add_to(self, total: Residues, more: Residues) -> None:
+        """Adds to a total in its place."""
+        ...
+
+    def find_key(
+        self,
+        first: Residues,
+        context: PublicContext,
+        released: Mapping[int, Share],
+        threshold: int,
+        contributors: int,
+        layout: Layout,
+    ) -> FoundKey:
+        """Interpolates the summed key from released shares {member index 1..n: summed share} and proves it on the sum's
+        ciphertext 0 (uint64[1, primes, degree]); `reopen` proves it on each of the others.
+
+        Raises:
+            RemoteError: fewer than `threshold` shares fit, or the key fails though they fit (a contributor's fault).
+        """
+        ...
+
     def open(
         self,
         total: Residues,
@@ -77,17 +120,25 @@ class Scheme(Protocol):
         released: Mapping[int, Share],
         threshold: int,
         contributors: int,
-        lanes: int,
+        layout: Layout,
     ) -> Opened:
-        """Interpolates the summed key from released shares {member index 1..n: summed share}, checks it, decodes.
+        """`find_key` and `reopen` for a sum that is wholly at hand.
 
         Raises:
             RemoteError: fewer than `threshold` shares fit, or the key fails though they fit (a contributor's fault).
         """
         ...
 
-    def reopen(self, total: Residues, context: PublicContext, key: bytes, contributors: int, lanes: int) -> Lanes:
-        """The exact lane sums again, int64[lanes], with the summed key that `open` found (`Opened.key`).
+    def reopen(
+        self,
+        total: Residues,
+        context: PublicContext,
+        key: bytes,
+        contributors: int,
+        layout: Layout,
+        indices: range | None = None,
+    ) -> Lanes:
+        """The exact lane sums of these ciphertexts, int64[lanes], with the summed key (`FoundKey.key`, `Opened.key`).
 
         Raises:
             RemoteError: not a key's bytes, or it does not prove itself on this sum.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocols.effects import Effects, Job, Journal, Observe, Send, SetTimer, Store, Train
+from protocols.encryption.layout import Layout, uniform
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.events import Event, JobDone, Received, Started, Trained
 from protocols.hashing import tagged
@@ -64,13 +65,17 @@ def encrypt_update(
     lanes: Lanes,
     seed: Secret,
     keys: Mapping[int, bytes],
+    layout: Layout | None = None,
 ) -> Encrypted:
-    """The job: ciphertexts of the update, and the key's shares, each sealed to a member whose key is known."""
+    """The job: ciphertexts of the update, block by block, and the key's shares, sealed to members with a known key."""
     context = PublicContext(view.round_beacon(height), height, cell)
-    residues = scheme.encrypt(lanes, seed, context)
-    roots = chunk_roots(residues)
-    sealed = seal_shares(scheme, view, height, cell, dealer, update_root(roots), seed, keys)
-    return Encrypted(tuple(zip(roots, scheme.pack(residues), strict=True)), sealed)
+    layout = layout or uniform(lanes.size)
+    chunks: list[tuple[Digest, bytes]] = []
+    for indices in layout.blocks():
+        residues = scheme.encrypt(lanes, seed, context, layout, indices)
+        chunks += zip(chunk_roots(residues, indices.start), scheme.pack(residues), strict=True)
+    root = update_root([root for root, _ in chunks])
+    return Encrypted(tuple(chunks), seal_shares(scheme, view, height, cell, dealer, root, seed, keys))
 
 
 class Contribution(Machine[State]):
@@ -82,6 +87,7 @@ class Contribution(Machine[State]):
         entropy: 32 fresh bytes; they serve this one update.
         journal: this height's records: a manifest among them is resent, never made again.
         spent: tags of the updates of this peer that were certified; the same one goes into no other sum.
+        layout: how the update's lanes sit in ciphertexts; without one they all have 16 bits.
         tag_key: this peer's own secret for such tags: without it a tag says nothing of the update.
     """
 
@@ -108,6 +114,7 @@ class Contribution(Machine[State]):
         journal: Iterable[Journal] = (),
         spent: Collection[bytes] = (),
         tag_key: Secret = NO_TAG_KEY,
+        layout: Layout | None = None,
     ) -> None:
         super().__init__(State.IDLE)
         cell = view.cell_of(me)
@@ -116,6 +123,7 @@ class Contribution(Machine[State]):
         self._me, self._sign, self._scheme, self._keys = me, sign, scheme, keys
         self._seed: Secret | None = Secret(entropy)
         self._journalled = next((record for record in journal if record.kind == KIND), None)
+        self._layout = layout
         self._spent, self._tag_key = spent, tag_key
         self._tag = self._journalled.slot if self._journalled is not None else b""
         self._manifest: Digest | None = None
@@ -148,8 +156,8 @@ class Contribution(Machine[State]):
             return [SetTimer("keys", now + KEY_WAIT_S)]
         self.state, self._began = State.ENCRYPTING, now
         lanes, seed, self._lanes, self._seed = self._lanes, self._seed, None, None  # once: a seed serves one update
-        arguments = (self._scheme, self._view, self._height, self._cell, self._me, lanes, seed, dict(keys))
-        return [Job("encrypt", encrypt_update, arguments)]
+        place = (self._view, self._height, self._cell, self._me)
+        return [Job("encrypt", encrypt_update, (self._scheme, *place, lanes, seed, dict(keys), self._layout))]
 
     def submit(self, event: JobDone, now: float) -> Effects:
         encrypted: Encrypted = event.result

@@ -68,7 +68,7 @@ def open_cell(
         RemoteError: see `Scheme.open`; more shares may still open it.
         SpoiledSumError: a contributor spoiled the cell; it counts nothing.
     """
-    opened = scheme.open(total, context, released, threshold, contributors, schema.limbs)
+    opened = scheme.open(total, context, released, threshold, contributors, schema.layout)
     try:
         check_sum(unpack_sums(opened.lanes, schema), schema, contributors)
     except RemoteError as error:

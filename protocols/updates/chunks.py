@@ -18,9 +18,9 @@ def chunk_root(residues: npt.NDArray[np.uint64], index: int) -> Digest:
     return merkle.root(merkle.leaves(index, residues))
 
 
-def chunk_roots(residues: Residues) -> tuple[Digest, ...]:
-    """The digests of all chunks of an update, uint64[ciphertexts, primes, degree]."""
-    return tuple(chunk_root(chunk, index) for index, chunk in enumerate(residues))
+def chunk_roots(residues: Residues, first: int = 0) -> tuple[Digest, ...]:
+    """The digests of successive chunks, uint64[ciphertexts, primes, degree], the first of which has this index."""
+    return tuple(chunk_root(chunk, index) for index, chunk in enumerate(residues, first))
 
 
 def update_root(roots: Sequence[Digest]) -> Digest:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
+from protocols.encryption.layout import Layout, Section, check_value_bits
 from protocols.errors import LocalError
 from protocols.params import VALUE_BITS
 
@@ -22,7 +24,8 @@ class TensorSpec:
         shape: of the tensor; () for a scalar.
         step: grid step; a value x travels as the integer round(x / step).
         tau: bound of the tensor's L2 norm before the grid (float('inf') is not allowed).
-        limbs: lanes per value, 1 to 3; a value's integer fits in so many signed digits of base 2^16.
+        limbs: lanes per value, 1 to 3; a value's integer fits in so many signed digits of base 2^value_bits.
+        value_bits: bits of a lane's value, 2 to 16: fewer make the grid coarser and the update smaller.
     """
 
     name: str
@@ -30,8 +33,10 @@ class TensorSpec:
     step: float
     tau: float
     limbs: int = 1
+    value_bits: int = VALUE_BITS
 
     def __post_init__(self) -> None:
+        check_value_bits(self.value_bits)
         if not 1 <= self.limbs <= LIMBS_MAX:
             raise LocalError(f"tensor {self.name!r}: limbs must be 1 to {LIMBS_MAX}, not {self.limbs}")
         if not (self.step > 0 and math.isfinite(self.step) and self.tau > 0 and math.isfinite(self.tau)):
@@ -54,8 +59,9 @@ class TensorSpec:
 
     @property
     def limb_bound(self) -> int:
-        """The largest integer that the limbs can carry: every signed digit of base 2^16 at its largest."""
-        return ((1 << (VALUE_BITS - 1)) - 1) * sum(1 << (VALUE_BITS * limb) for limb in range(self.limbs))
+        """The largest integer that the limbs can carry: every signed digit at its largest."""
+        digit = (1 << (self.value_bits - 1)) - 1
+        return digit * sum(1 << (self.value_bits * limb) for limb in range(self.limbs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +79,11 @@ class UpdateSchema:
     def limbs(self) -> int:
         """Lanes that a whole update fills."""
         return sum(tensor.size * tensor.limbs for tensor in self.tensors)
+
+    @property
+    def layout(self) -> Layout:
+        """How the lanes sit in ciphertexts: a section for each run of tensors with equal value bits."""
+        runs = groupby((tensor for tensor in self.tensors if tensor.size), key=lambda tensor: tensor.value_bits)
+        return Layout(
+            tuple(Section(sum(tensor.size * tensor.limbs for tensor in run), value_bits) for value_bits, run in runs)
+        )

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from protocols.agreement.certificate import check_header, list_digest
 from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Store
+from protocols.encryption.layout import Layout
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.errors import RemoteError
 from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
@@ -89,10 +90,10 @@ class Audit(Machine[State]):
         }
     )
 
-    def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int, lanes: int) -> None:
+    def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int, layout: Layout) -> None:
         super().__init__(State.WAITING)
         self._view, self._height = view, height
-        self._scheme, self._chunks, self._lanes = scheme, chunks, lanes
+        self._scheme, self._chunks, self._layout = scheme, chunks, layout
         self._sets: SetList | None = None
         self._aggregates: dict[tuple[int, PeerKey], Aggregate] = {}
         self._parts: dict[int, dict[Contribution, Verified]] = {}
@@ -245,7 +246,7 @@ class Audit(Machine[State]):
 
     def _reopen(self, result: CellResult, key: bytes) -> Job:
         context = PublicContext(self._view.round_beacon(self._height), self._height, result.cell)
-        arguments = (self._sums[result.cell].residues, context, key, result.contributors, self._lanes)
+        arguments = (self._sums[result.cell].residues, context, key, result.contributors, self._layout)
         return Job("reopen", self._scheme.reopen, arguments, subject=result.cell)
 
     def _refuse(self, reason: str) -> Effects:

@@ -22,7 +22,7 @@ def attempt(members: tuple[int, ...], threshold: int) -> Lanes:
     total = SCHEME.unpack(VICTIM.blobs)
     context = PublicContext(VIEW.round_beacon(ROUND), ROUND, 0)
     shares = {member: VICTIM.share(member) for member in members}
-    return SCHEME.open(total, context, shares, threshold, 1, SCHEMA.limbs).lanes
+    return SCHEME.open(total, context, shares, threshold, 1, SCHEMA.layout).lanes
 
 
 @pytest.mark.parametrize("members", combinations(range(1, N + 1), T))

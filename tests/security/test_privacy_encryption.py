@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.encryption import expand, message, sharing
+from protocols.encryption.layout import uniform
 from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.scheme import PublicContext, Share
 from protocols.encryption.sharing import FIELD, add_shares
@@ -20,6 +21,7 @@ SCHEME = OneTimeKeyScheme()
 CONTEXT = PublicContext(bytes([4]) * 32, 3, 0)
 THRESHOLD, MEMBERS = 5, 7
 SEEDS = [Secret(bytes([10 + number]) * 32) for number in range(5)]
+LAYOUT = uniform(16_384)
 UPDATES = np.random.default_rng(10).integers(-(2**15), 2**15, (5, 16_384))
 CIPHERTEXTS = [SCHEME.encrypt(lanes, seed, CONTEXT) for lanes, seed in zip(UPDATES, SEEDS, strict=True)]
 TOTAL = SCHEME.add(CIPHERTEXTS)
@@ -37,7 +39,7 @@ def residual_noise(key: np.ndarray) -> int:
 def test_fewer_shares_than_the_threshold_are_refused() -> None:
     few = {member: RELEASED[member] for member in range(1, THRESHOLD)}
     with pytest.raises(RemoteError, match="4 members released"):
-        SCHEME.open(TOTAL, CONTEXT, few, THRESHOLD, 5, 16_384)
+        SCHEME.open(TOTAL, CONTEXT, few, THRESHOLD, 5, LAYOUT)
 
 
 def test_fewer_shares_than_the_threshold_say_nothing_about_the_key() -> None:
@@ -74,9 +76,9 @@ def test_a_ciphertext_looks_uniform_and_hides_even_an_update_of_zeros() -> None:
 def test_the_key_of_the_sum_does_not_open_a_single_update() -> None:
     for alone in CIPHERTEXTS:
         with pytest.raises(RemoteError):
-            SCHEME.open(alone, CONTEXT, RELEASED, THRESHOLD, 5, 16_384)
+            SCHEME.open(alone, CONTEXT, RELEASED, THRESHOLD, 5, LAYOUT)
     with pytest.raises(RemoteError):
-        SCHEME.open(SCHEME.add(CIPHERTEXTS[1:]), CONTEXT, RELEASED, THRESHOLD, 5, 16_384)  # a set smaller by one
+        SCHEME.open(SCHEME.add(CIPHERTEXTS[1:]), CONTEXT, RELEASED, THRESHOLD, 5, LAYOUT)  # a set smaller by one
 
 
 def test_a_key_off_by_one_in_one_coefficient_is_refuted() -> None:
@@ -95,7 +97,7 @@ def test_wrong_summed_shares_are_seen_found_and_left_out(liars: set[int], coeffi
     for liar in liars:
         released[liar] = released[liar].copy()
         released[liar][coefficient] = (int(released[liar][coefficient]) + by) % FIELD
-    opened = SCHEME.open(TOTAL, CONTEXT, released, THRESHOLD, 5, 16_384)
+    opened = SCHEME.open(TOTAL, CONTEXT, released, THRESHOLD, 5, LAYOUT)
     assert (opened.lanes == UPDATES.sum(axis=0)).all()
     assert set(opened.wrong) <= liars  # two that collude may blur who lied, but never blame the honest
     assert opened.wrong or len(liars) > 1

@@ -102,7 +102,7 @@ def opened(made: Sequence[Submitted], shares: Mapping[int, Share]) -> Lanes:
     """The sum of these contributions, for whoever has t shares of the sum of their keys."""
     total = add(SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in made])
     context = PublicContext(VIEW.round_beacon(ROUND), ROUND, 0)
-    return SCHEME.open(total.residues, context, shares, T, len(made), SCHEMA.limbs).lanes
+    return SCHEME.open(total.residues, context, shares, T, len(made), SCHEMA.layout).lanes
 
 
 # ------------------------------------------------------------------------------------------------- a second set

@@ -16,16 +16,18 @@ def schema_of(limbs: int, bound: int, shape: tuple[int, ...] = (3,)) -> UpdateSc
     return UpdateSchema((TensorSpec("x", shape, 1.0, float(bound), limbs),))
 
 
+@pytest.mark.parametrize("bits", [16, 8, 4])
 @pytest.mark.parametrize("limbs", [1, 2, 3])
-def test_sums_are_exact_up_to_the_very_bound(limbs: int) -> None:
-    bound = BOUNDS[limbs]
-    schema = schema_of(limbs, bound)
-    extremes = st.one_of(st.integers(-bound, bound), st.sampled_from([-bound, -1, 0, 2**15 - 1, bound]))
+def test_sums_are_exact_up_to_the_very_bound(limbs: int, bits: int) -> None:
+    half = 2 ** (bits - 1)
+    bound = (half - 1) * sum(2 ** (bits * limb) for limb in range(limbs))
+    schema = UpdateSchema((TensorSpec("x", (3,), 1.0, float(bound), limbs, bits),))
+    extremes = st.one_of(st.integers(-bound, bound), st.sampled_from([-bound, -1, 0, half - 1, bound]))
 
     @given(st.lists(st.lists(extremes, min_size=3, max_size=3), min_size=1, max_size=16))
     def check(contributions: list[list[int]]) -> None:
         lanes = [pack_values({"x": np.array(values)}, schema) for values in contributions]
-        assert all(np.abs(lane).max() <= 2**15 for lane in lanes)
+        assert all(np.abs(lane).max() <= half for lane in lanes)
         got = unpack_sums(np.sum(lanes, axis=0), schema)["x"]
         assert got.tolist() == [sum(column) for column in zip(*contributions, strict=True)]
 

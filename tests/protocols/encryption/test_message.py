@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from protocols.encryption import message
+from protocols.encryption.layout import lanes_per_coefficient
 from protocols.encryption.ring import PRIMES, data_ring
 from protocols.errors import LocalError
 
@@ -17,11 +18,13 @@ def coefficient(value: int) -> np.ndarray:
     return residues
 
 
-def test_lanes_come_back_whatever_noise_the_room_holds() -> None:
+@pytest.mark.parametrize("value_bits", range(2, 17))
+def test_lanes_come_back_whatever_noise_the_room_holds(value_bits: int) -> None:
     rng = np.random.default_rng(2)
-    lanes = rng.integers(-(2**15), 2**15, 20_000)
-    noise = rng.integers(-1024, 1024, (2, 4096))
-    got, worst = message.decode(RING, RING.add(message.encode(RING, lanes), RING.reduce(noise)))
+    lanes = rng.integers(-(2 ** (value_bits - 1)), 2 ** (value_bits - 1), 20_000)
+    encoded = message.encode(RING, lanes, value_bits)
+    noise = rng.integers(-1024, 1024, (len(encoded), 4096))
+    got, worst = message.decode(RING, RING.add(encoded, RING.reduce(noise)), value_bits)
     assert (got[:20_000] == lanes).all()
     assert not got[20_000:].any()
     assert worst == np.abs(noise).max()
@@ -36,13 +39,26 @@ def test_a_lane_sits_where_the_format_says() -> None:
         assert not np.delete(encoded, 9, axis=2).any()
 
 
-def test_sums_of_sixteen_extremes_do_not_touch_their_neighbours() -> None:
-    for extreme in (-(2**15), 2**15 - 1):
-        lanes = np.full(16_384, extreme, dtype=np.int64)
-        total = message.encode(RING, lanes)
+@pytest.mark.parametrize("value_bits", range(2, 17))
+def test_sums_of_sixteen_extremes_do_not_touch_their_neighbours(value_bits: int) -> None:
+    for extreme in (-(2 ** (value_bits - 1)), 2 ** (value_bits - 1) - 1):
+        lanes = np.full(lanes_per_coefficient(value_bits) * 4096, extreme, dtype=np.int64)
+        total = message.encode(RING, lanes, value_bits)
         for _ in range(15):
-            total = RING.add(total, message.encode(RING, lanes))
-        assert (message.decode(RING, total)[0] == 16 * extreme).all()
+            total = RING.add(total, message.encode(RING, lanes, value_bits))
+        got, noise = message.decode(RING, total, value_bits)
+        assert (got == 16 * extreme).all()
+        assert noise == 0
+
+
+def test_narrow_lanes_sit_where_the_format_says() -> None:
+    for lane in range(6):
+        lanes = np.zeros(6 * 4096, dtype=np.int64)
+        lanes[lane * 4096 + 9] = -128
+        encoded = message.encode(RING, lanes, 8)
+        assert encoded[0, :, 9].tolist() == [-128 * 2 ** (11 + 12 * lane) % prime for prime in PRIMES]
+    with pytest.raises(LocalError, match="8 bits"):
+        message.encode(RING, np.array([128]), 8)
 
 
 def test_a_coefficient_outside_the_message_counts_as_noise() -> None:

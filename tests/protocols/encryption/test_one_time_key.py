@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.encryption import expand
+from protocols.encryption.layout import Layout, Section, uniform
 from protocols.encryption.one_time_key import OneTimeKeyScheme, SpoiledSumError
 from protocols.encryption.scheme import PublicContext, Residues, Share
 from protocols.encryption.sharing import FIELD, add_shares
@@ -36,7 +37,7 @@ class Cell:
             self.released if released is None else released,
             self.threshold,
             self.contributors,
-            self.expected.size,
+            uniform(self.expected.size),
         )
         return opened.lanes, opened.wrong
 
@@ -141,26 +142,27 @@ def test_a_contributor_whose_key_does_not_fit_spoils_the_sum_and_no_member_is_bl
     """In the first case nothing fits; in the second one the key fits the first index, so all have to be checked."""
     spoiled = cell.total.copy()
     spoiled[index, 0, 5] ^= np.uint64(1)
-    with pytest.raises(SpoiledSumError, match="contributors") as caught:
-        SCHEME.open(spoiled, CONTEXT, cell.released, 11, 16, cell.expected.size)
+    with pytest.raises(SpoiledSumError, match="contributor") as caught:
+        SCHEME.open(spoiled, CONTEXT, cell.released, 11, 16, uniform(cell.expected.size))
     assert caught.value.culprits == frozenset()
 
 
 def test_a_key_over_its_bound_is_a_contributors_fault(cell: Cell) -> None:
+    two, layout = 2, uniform(cell.expected.size)  # contributors, but it holds 16 keys
     with pytest.raises(SpoiledSumError):
-        SCHEME.open(cell.total, CONTEXT, cell.released, 11, 2, cell.expected.size)  # 16 keys for 2 contributors
+        SCHEME.open(cell.total, CONTEXT, cell.released, 11, two, layout)
 
 
 def test_another_context_does_not_open(cell: Cell) -> None:
     with pytest.raises(SpoiledSumError):
-        SCHEME.open(cell.total, PublicContext(CONTEXT.beacon, 8, 1), cell.released, 11, 16, cell.expected.size)
+        SCHEME.open(cell.total, PublicContext(CONTEXT.beacon, 8, 1), cell.released, 11, 16, uniform(cell.expected.size))
 
 
 def test_impossible_arguments_are_refused(cell: Cell) -> None:
     with pytest.raises(LocalError, match="shape"):
-        SCHEME.open(cell.total[:1], CONTEXT, cell.released, 11, 16, cell.expected.size)
+        SCHEME.open(cell.total[:1], CONTEXT, cell.released, 11, 16, uniform(cell.expected.size))
     with pytest.raises(LocalError, match="not 17"):
-        SCHEME.open(cell.total, CONTEXT, cell.released, 11, 17, cell.expected.size)
+        SCHEME.open(cell.total, CONTEXT, cell.released, 11, 17, uniform(cell.expected.size))
     with pytest.raises(LocalError, match="1 to 16"):
         cell.open({**cell.released, 17: cell.released[1]})
     with pytest.raises(MalformedError, match="below 65537"):
@@ -178,3 +180,47 @@ def test_a_ciphertext_is_what_the_protocol_says() -> None:
     rest = ring.inverse(ring.subtract(c0, ring.product(expand.public_polynomial(CONTEXT, 0), key)))
     message = np.concatenate([lanes << 11, np.zeros(96, dtype=np.int64)]) + expand.error(seed, CONTEXT, 0)
     assert (rest == ring.reduce(message)).all()
+
+
+MIXED = Layout((Section(20_000), Section(30_000, 8), Section(7, 4)))
+
+
+def test_an_update_goes_through_index_by_index_as_it_does_at_once() -> None:
+    """Encrypted, added and opened in slices of any size; sections of 16, 8 and 4 bits."""
+    rng, seeds = np.random.default_rng(8), [Secret(bytes([1 + number]) * 32) for number in range(5)]
+    bits = np.concatenate([np.full(section.lanes, section.value_bits) for section in MIXED.sections])
+    updates = [rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1)) for _ in seeds]
+    whole = [SCHEME.encrypt(lanes, seed, CONTEXT, MIXED) for lanes, seed in zip(updates, seeds, strict=True)]
+    total, expected = SCHEME.add(whole), np.sum(updates, axis=0)
+    dealt = [SCHEME.deal(seed, 3, 5) for seed in seeds]
+    released = {member: add_shares(shares) for member, shares in enumerate(zip(*dealt, strict=True), 1)}
+    found = SCHEME.find_key(total[:1], CONTEXT, released, 3, 5, MIXED)
+    assert found.key == SCHEME.open(total, CONTEXT, released, 3, 5, MIXED).key
+    for size in (1, 2, 3):
+        lanes = []
+        for indices in MIXED.blocks(size):
+            rows = slice(indices.start, indices.stop)
+            part = np.zeros_like(total[rows])
+            for update, seed, one in zip(updates, seeds, whole, strict=True):
+                encrypted = SCHEME.encrypt(update, seed, CONTEXT, MIXED, indices)
+                assert (encrypted == one[rows]).all()
+                SCHEME.add_to(part, encrypted)
+            assert (part == total[rows]).all()
+            lanes.append(SCHEME.reopen(part, CONTEXT, found.key, 5, MIXED, indices))
+        assert (np.concatenate(lanes) == expected).all()
+
+
+def test_a_slice_that_the_key_does_not_open_is_spoiled(cell: Cell) -> None:
+    layout = uniform(cell.expected.size)
+    found = SCHEME.find_key(cell.total[:1], CONTEXT, cell.released, 11, 16, layout)
+    tail = cell.total[1:].copy()
+    assert (SCHEME.reopen(tail, CONTEXT, found.key, 16, layout, range(1, 2)) == cell.expected[16_384:]).all()
+    changed = tail.copy()
+    changed[0, 1, 7] ^= np.uint64(1)
+    for spoilt in (changed, cell.total[:1]):  # one residue, or another ciphertext in its place
+        with pytest.raises(SpoiledSumError, match="does not prove itself"):
+            SCHEME.reopen(spoilt, CONTEXT, found.key, 16, layout, range(1, 2))
+    with pytest.raises(LocalError, match="ciphertexts 0 to 0 of 2"):
+        SCHEME.reopen(cell.total, CONTEXT, found.key, 16, layout, range(1))
+    with pytest.raises(LocalError, match="one size"):
+        SCHEME.add_to(cell.total[:1].copy(), cell.total)

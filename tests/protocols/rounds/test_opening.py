@@ -308,7 +308,7 @@ def test_the_summed_key_is_kept_under_the_digest_that_the_result_binds() -> None
     assert desk.opened is not None
     (key,) = [blob for digest, blob in of(desk.effects, Store)[-1].blobs if digest == desk.opened.result.key_digest]
     context = PublicContext(VIEW.round_beacon(ROUND), ROUND, 0)
-    assert (SCHEME.reopen(SUM.residues, context, key, 4, SCHEMA.limbs) == EXPECTED).all()
+    assert (SCHEME.reopen(SUM.residues, context, key, 4, SCHEMA.layout) == EXPECTED).all()
 
 
 def test_shares_that_were_released_early_count() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocols.encryption.layout import Layout, Section, uniform
 from protocols.errors import LocalError
 from protocols.updates.schema import TensorSpec, UpdateSchema
 
@@ -25,7 +26,25 @@ def test_steps_and_norms_are_finite_and_positive(step: float, tau: float) -> Non
 def test_an_update_counts_its_lanes_and_names_its_tensors_once() -> None:
     schema = UpdateSchema((TensorSpec("w", (2, 3), 0.1, 1.0, 2), TensorSpec("b", (), 0.1, 1.0)))
     assert schema.limbs == 13
+    assert schema.layout == uniform(13)
     with pytest.raises(LocalError, match="unique"):
         UpdateSchema((TensorSpec("w", (), 0.1, 1.0), TensorSpec("w", (), 0.1, 1.0)))
     with pytest.raises(LocalError, match="at least one tensor"):
         UpdateSchema(())
+
+
+def test_tensors_of_equal_width_that_follow_one_another_share_a_section() -> None:
+    tensors = [("a", (5,), 16), ("b", (3,), 16), ("c", (2, 2), 8), ("none", (0,), 4), ("d", (), 8), ("e", (9,), 16)]
+    schema = UpdateSchema(tuple(TensorSpec(name, shape, 1.0, 5.0, 1, bits) for name, shape, bits in tensors))
+    assert schema.layout == Layout((Section(8), Section(5, 8), Section(9)))
+    assert schema.layout.lanes == schema.limbs
+
+
+def test_narrow_values_need_a_coarser_grid() -> None:
+    assert TensorSpec("x", (2,), 1.0, 127.0, 1, 8).bound == 127
+    assert TensorSpec("x", (2,), 1.0, 127.0 * 257, 2, 8).limb_bound == 32_639
+    for tau, limbs, bits in ((128.0, 1, 8), (32_640.0, 2, 8)):
+        with pytest.raises(LocalError, match="larger step"):
+            TensorSpec("x", (2,), 1.0, tau, limbs, bits)
+    with pytest.raises(LocalError, match="2 to 16 bits"):
+        TensorSpec("x", (2,), 1.0, 1.0, 1, 17)

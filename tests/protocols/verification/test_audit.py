@@ -64,7 +64,7 @@ def key_of(cell: int) -> bytes:
     """The summed key of a cell, as t members find it."""
     released = {member: add_shares([made.share(member) for made in MADE[cell]]) for member in (1, 2, 3)}
     context = PublicContext(VIEW.round_beacon(ROUND), ROUND, cell)
-    return SCHEME.open(SUMS[cell].residues, context, released, 3, 4, SCHEMA.limbs).key
+    return SCHEME.open(SUMS[cell].residues, context, released, 3, 4, SCHEMA.layout).key
 
 
 SUMS = [sum_of(made) for made in MADE]
@@ -96,7 +96,7 @@ class Desk:
     """A validator with its jobs done and its fetches answered."""
 
     def __init__(self, served: Mapping[Digest, bytes] | None = None) -> None:
-        self.machine = Audit(VIEW, ROUND, SCHEME, 1, SCHEMA.limbs)
+        self.machine = Audit(VIEW, ROUND, SCHEME, 1, SCHEMA.layout)
         everything = [made for cell in MADE for made in cell]
         self.served = {made.signed.digest: made.signed.encoded for made in everything}
         self.served |= {digest: blob for made in everything for digest, blob in made.encrypted.chunks}
@@ -262,7 +262,7 @@ def test_what_is_not_what_was_asked_for_is_asked_of_the_next_holder(digest: Dige
 
 def test_in_the_plaintext_comparison_no_key_is_asked_for() -> None:
     desk, scheme = Desk(), PlaintextScheme()
-    desk.machine = Audit(VIEW, ROUND, scheme, 1, SCHEMA.limbs)
+    desk.machine = Audit(VIEW, ROUND, scheme, 1, SCHEMA.layout)
     desk.handle(CERTIFIED).handle(certificate(a_header()))
     assert "key" not in {fetch.purpose for fetch in of(desk.effects, Fetch)}
     assert observed(desk.effects, "refused-header"), "these ciphertexts are no plaintext"
