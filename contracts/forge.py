@@ -13,14 +13,14 @@ from typing import Final
 from contracts.build import FOLDER, BuildError, install, node
 
 SOLC: Final = FOLDER / "node_modules" / ".twopm-solc"
-# forge asks for the version in the words of the native compiler. solc.js exits before a pipe has taken more than
-# 64 KiB, so it writes into a file.
+# forge asks for the version in the words of the native compiler. solc.js cannot read a pipe that is not full yet, and
+# exits before a pipe has taken more than 64 KiB: it reads and writes files.
 WRAPPER: Final = """#!/bin/sh
 solc() {{ {node} {solc} "$@"; }}
 if [ "$1" = --version ]; then echo "Version: $(solc --version)"; exit; fi
-out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
-solc --standard-json > "$out" && sed -n '/^{{/,$p' "$out"
+files=$(mktemp -d) || exit 1
+trap 'rm -r "$files"' EXIT
+cat > "$files/in" && solc --standard-json < "$files/in" > "$files/out" && sed -n '/^{{/,$p' "$files/out"
 """
 
 
