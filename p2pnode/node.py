@@ -33,7 +33,8 @@ from protocols.encryption.schemes import scheme
 from protocols.errors import LocalError, MalformedError, RemoteError
 from protocols.events import EpochKnown, Received, Started
 from protocols.hashing import tagged
-from protocols.params import Params, decode_params, require_startable
+from protocols.params import Params, decode_params
+from protocols.presets import require_startable
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.release import ReleaseRule
 from protocols.types import Address, Height, PeerKey, Role, Secret

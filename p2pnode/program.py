@@ -30,7 +30,8 @@ from p2pnode.transport.host import Libp2pTransport, open_transport
 from p2pnode.transport.limits import Limits
 from p2pnode.workers import ThreadWorkers
 from protocols.errors import TwoPMError
-from protocols.params import Params, decode_params, require_startable
+from protocols.params import Params, decode_params
+from protocols.presets import require_startable
 from protocols.types import Address, PeerKey, Role
 from protocols.wire.codec import decode
 

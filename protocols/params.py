@@ -13,9 +13,8 @@ from protocols.types import Digest
 
 CELL_MAX: Final = 16
 COMMITTEE_MAX: Final = 16
-LANE_BITS: Final = 20
 VALUE_BITS: Final = 16
-"""Bits of one lane's value, sign included: 16 + log2(CELL_MAX) <= LANE_BITS, so sums of a cell are exact."""
+"""Bits of one lane's value at most, sign included; a lane is wider by what a sum of CELL_MAX adds."""
 MAX_ENCODED_BYTES: Final = 1024
 SCHEMES: Final = ("one-time-key", "plaintext")
 
@@ -25,7 +24,7 @@ class Params:
     """Everything that all peers of a subnet must agree on before the first message.
 
     Attributes:
-        preset: the name under which these parameters were chosen; only `dev` may start until the armoured round exists.
+        preset: the name under which these parameters were chosen; they must reach what it claims (presets.py).
         scheme: `one-time-key`, or `plaintext` for comparison only.
         k_min: contributors without which no sum is ever opened.
         dropouts: members of a cell (d) that may vanish in a round.
@@ -88,6 +87,15 @@ class Params:
         """Members that a cell needs at an epoch's start: k_min + d."""
         return self.k_min + self.dropouts
 
+    @property
+    def liars(self) -> int:
+        """Members x that may lie without forking an agreement into two: the largest x with t > (n + x) / 2."""
+        return 2 * self.threshold - self.committee - 1
+
+    def quorum(self, members: int) -> int:
+        """Contributors without whom a cell of so many members is not opened: at least m - d and at least k_min."""
+        return max(self.k_min, members - self.dropouts)
+
     def encode(self) -> bytes:
         """Canonical bytes: a msgpack array of the fields in order."""
         packed: bytes = msgpack.packb([getattr(self, field.name) for field in fields(self)])
@@ -124,38 +132,3 @@ def decode_params(data: bytes) -> Params:
     if params.encode() != data:
         raise MalformedError("parameters: not in canonical encoding")
     return params
-
-
-def require_startable(params: Params) -> Params:
-    """The parameters themselves, if a node may start under them.
-
-    Raises:
-        LocalError: they claim a preset that is not safe to start yet, or that nobody knows.
-    """
-    preset(params.preset)
-    if params.anchor_every != 1:
-        raise LocalError(
-            f"parameters: anchor_every {params.anchor_every} cannot start yet: the chain links each checkpoint to the "
-            "one before it, so every one must be anchored; use 1"
-        )
-    return params
-
-
-PRESETS: Final = {"dev": Params()}
-PLANNED_PRESETS: Final = ("testnet",)
-
-
-def preset(name: str) -> Params:
-    """The parameters of a preset.
-
-    Raises:
-        LocalError: unknown, or not yet safe to start.
-    """
-    if name in PRESETS:
-        return PRESETS[name]
-    if name in PLANNED_PRESETS:
-        raise LocalError(
-            f"preset {name!r} cannot start yet: it promises safety among strangers, which needs the armoured round "
-            "(checked dealing, two-phase agreement); use preset 'dev' among peers that follow the protocol"
-        )
-    raise LocalError(f"unknown preset {name!r}; known: {', '.join([*PRESETS, *PLANNED_PRESETS])}")

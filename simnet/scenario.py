@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from protocols.errors import LocalError
-from protocols.params import Params, preset
+from protocols.params import Params
+from protocols.presets import preset, require_startable
 
 Backend = Literal["real", "virtual"]
 FaultKind = Literal["vanish", "silent", "restart", "cut", "lose"]
@@ -100,7 +101,8 @@ class Scenario(BaseModel):
             if name not in known:
                 raise LocalError(f"unknown protocol parameter {name!r}; known: {', '.join(known)}")
         scheme = "plaintext" if self.plaintext else "one-time-key"
-        chosen = preset(self.preset).with_(scheme=scheme, final_height=self.rounds, **self.params)
+        given = {"scheme": scheme, "final_height": self.rounds, **self.params}
+        chosen = require_startable(preset(self.preset).with_(**given))
         if self.peers < chosen.cell_min:
             raise LocalError(
                 f"{self.peers} peers cannot fill one cell: k_min {chosen.k_min} + dropouts {chosen.dropouts} makes "

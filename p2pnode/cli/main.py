@@ -25,6 +25,8 @@ operator = typer.Typer(
     no_args_is_help=True, help="Your operator: the account with the stake that answers for the node."
 )
 app.add_typer(operator, name="operator")
+params = typer.Typer(no_args_is_help=True, help="The frozen parameters that all peers of a subnet share.")
+app.add_typer(params, name="params")
 
 
 def _print_version(wanted: bool) -> None:
@@ -122,6 +124,20 @@ def operator_status(settings: NodeSettings) -> None:
     from p2pnode.cli import run as node
 
     node.show_operator(settings, unlocked(settings))
+
+
+@params.command("explain")
+def params_explain(
+    preset: Annotated[str | None, typer.Argument(help="dev, testnet or paranoid; none: all of them.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A parameter changed; may be repeated.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what a preset claims, what its parameters reach, in bits, and why; fail if they fall short."""
+    from p2pnode.cli.params import show
+
+    show(preset, param or [], as_json=json)
 
 
 def _told(settings: NodeSettings) -> dict[str, object]:

@@ -65,7 +65,7 @@ class EpochView:
 
     def cell_quorum(self, cell: int) -> int:
         """Contributors without whom a cell is not opened: at least m - d and at least k_min."""
-        return max(self.params.k_min, len(self.cells[cell]) - self.params.dropouts)
+        return self.params.quorum(len(self.cells[cell]))
 
     def admits(self, cell_set: CellSet) -> bool:
         """What a set must be to be voted for or released: of one known cell, big enough, in order, nobody twice."""

@@ -11,7 +11,7 @@ from contracts.deploy import deploy
 from contracts.devchain import devchain
 from p2pnode.chain.client import found_subnet
 from p2pnode.learning.task import load_task
-from protocols.params import preset
+from protocols.presets import preset
 from protocols.types import Secret
 from tests.p2pnode.kit import Founded
 

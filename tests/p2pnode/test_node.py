@@ -23,7 +23,7 @@ from p2pnode.team import AnyMachine, RoundContext, default_machines
 from protocols.effects import Effects, Job, Journal
 from protocols.errors import LocalError
 from protocols.events import Trained
-from protocols.params import preset
+from protocols.presets import preset
 from protocols.rounds.conclusion import Conclusion
 from protocols.rounds.contribution import Contribution
 from protocols.types import Address, Digest, PeerKey, Role

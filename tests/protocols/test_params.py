@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import LocalError, MalformedError
-from protocols.params import MAX_ENCODED_BYTES, Params, decode_params, preset, require_startable
+from protocols.params import MAX_ENCODED_BYTES, Params, decode_params
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,17 @@ def test_the_epoch_of_a_height_and_the_smallest_cell() -> None:
     params = Params(rounds_per_epoch=5, k_min=3, dropouts=2)
     assert [params.epoch(height) for height in (0, 4, 5, 14)] == [0, 0, 1, 2]
     assert params.cell_min == 5
+
+
+@pytest.mark.parametrize(("n", "t", "liars"), [(7, 5, 2), (7, 6, 4), (16, 11, 5), (16, 13, 9), (4, 3, 1)])
+def test_liars_are_stood_as_long_as_their_two_halves_stay_below_the_threshold(n: int, t: int, liars: int) -> None:
+    assert Params(committee=n, threshold=t).liars == liars
+    assert liars + (n - liars) // 2 < t <= liars + 1 + -(-(n - liars - 1) // 2)
+
+
+def test_a_cells_quorum() -> None:
+    params = Params(k_min=5, dropouts=3)
+    assert [params.quorum(members) for members in (5, 8, 9, 15)] == [5, 5, 6, 12]
 
 
 def test_every_field_counts_for_the_digest() -> None:
@@ -84,13 +95,3 @@ def test_changed_bytes_are_refused_or_canonical(position: int, value: int) -> No
 def test_what_are_no_canonical_valid_parameters_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError, match="parameters"):
         decode_params(data)
-
-
-def test_only_the_preset_that_is_safe_may_start() -> None:
-    assert require_startable(preset("dev")) == Params()
-    with pytest.raises(LocalError, match="armoured round"):
-        preset("testnet")
-    with pytest.raises(LocalError, match="unknown preset 'mainnet'"):
-        preset("mainnet")
-    with pytest.raises(LocalError, match="armoured round"):
-        require_startable(Params(preset="testnet"))

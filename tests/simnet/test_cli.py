@@ -28,7 +28,7 @@ def simnet(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
         (["--task", "digit"], "unknown task 'digit'; known: breast_cancer, digits"),
         (["--peers", "3", "--k-min", "4", "--dropouts", "0"], "3 peers cannot fill one cell"),
         (["--threshold", "9"], "threshold 9 exceeds the committee of 7"),
-        (["--preset", "testnet"], "cannot start yet"),
+        (["--preset", "testnet", "--k-min", "5"], "do not reach what it claims"),
         (["--backend", "cloud"], "backend = 'cloud'"),
         (["--option", "rate"], "write it as KEY=VALUE"),
         (["--param", "speed=3"], "unknown protocol parameter 'speed'"),

@@ -19,7 +19,7 @@ from simnet.scenario import make_scenario, read_scenario
         ({"params": {"kmin": 3}}, "unknown protocol parameter 'kmin'"),
         ({"split": "dirichlet:-1"}, "unknown split"),
         ({"split": "sorted"}, "unknown split"),
-        ({"preset": "testnet"}, "cannot start yet"),
+        ({"preset": "testnet", "k_min": 5}, "do not reach what it claims"),
         ({"preset": "mainnet"}, "unknown preset"),
         ({"faults": [{"kind": "explode", "at_height": 1}]}, "faults.0.kind"),
         ({"faults": [{"kind": "vanish", "at_height": 1, "when": 3}]}, "unknown key 'faults.0.when'"),

@@ -17,7 +17,8 @@ from p2pnode.chain.roles import binding_message
 from protocols.agreement.certificate import list_digest, signatures
 from protocols.checkpoints.machine import header_digest
 from protocols.hashing import tagged
-from protocols.params import Params, preset
+from protocols.params import Params
+from protocols.presets import preset
 from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.rounds.release import set_digest
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret

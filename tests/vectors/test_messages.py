@@ -15,7 +15,8 @@ from p2pnode import services
 from p2pnode.node import protocol_prefix
 from p2pnode.ports import SubnetRecord
 from protocols.agreement.certificate import check_header, check_list
-from protocols.params import PRESETS, decode_params
+from protocols.params import decode_params
+from protocols.presets import PRESETS
 from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.types import Address, PeerKey, Role
 from protocols.updates.totals import decode_total

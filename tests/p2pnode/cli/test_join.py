@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from p2pnode.learning.task import load_task
-from protocols.params import preset
+from protocols.presets import preset
 
 PATIENCE_S = 400
 ROUNDS = 60

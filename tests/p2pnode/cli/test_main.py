@@ -1,5 +1,6 @@
 """The commands as people use them: what they say, where, and with which exit status."""
 
+import json
 import os
 import stat
 import subprocess
@@ -47,7 +48,18 @@ def folder(tmp_path, monkeypatch, invoke):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "init", "run", "validate", "status", "operator register", "operator leave", "operator status"]
+    "command",
+    [
+        "",
+        "init",
+        "run",
+        "validate",
+        "status",
+        "operator register",
+        "operator leave",
+        "operator status",
+        "params explain",
+    ],
 )
 def test_every_command_explains_itself(command):
     result = CliRunner().invoke(cli.app, [*command.split(), "--help"])
@@ -180,3 +192,34 @@ def test_help_does_not_wait_for_the_heavy_libraries():
 def test_every_setting_is_a_flag_of_run(invoke):
     text = CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"}).output
     assert [name for name in NodeSettings.model_fields if f"--{name.replace('_', '-')}" not in text] == []
+
+
+def test_parameters_are_explained_with_bits_reasons_and_sources(invoke):
+    code, out, _ = invoke("params", "explain")
+    assert code == 0
+    assert all(word in out for word in ("dev: claims nothing among strangers", "testnet: claims", "156.5", "eprint"))
+
+
+def test_what_falls_short_is_shown_and_fails(invoke):
+    code, out, err = invoke("params", "explain", "testnet", "--param", "k_min=5", "--json")
+    found = {finding["name"]: finding for finding in json.loads(out)["testnet"]["findings"]}
+    lonely = found["some cell with fewer than 2 honest contributors, an epoch"]
+    assert (code, lonely["holds"], lonely["bits"]) == (1, False, 0.0)
+    assert "error: preset 'testnet' is refused" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["mainnet"], "unknown preset 'mainnet'"),
+        (["--param", "k_min=5"], "name it"),
+        (["dev", "--param", "k_min"], "KEY=VALUE"),
+        (["dev", "--param", "colour=red"], "KEY of preset, scheme"),
+        (["dev", "--param", "k_min=few"], "whole number"),
+        (["dev", "--param", "k_min=1"], "k_min 1 must be at least 2"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(invoke, arguments, complaint):
+    code, _, err = invoke("params", "explain", *arguments)
+    assert code == 1
+    assert complaint in err

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from protocols import presets
+from protocols.errors import LocalError
+from protocols.params import Params
+from protocols.presets import ASSUMED, CLAIMED, PRESETS, REASONS, explain, preset, require_claims, require_startable
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_reaches_what_it_claims(name: str) -> None:
+    assert PRESETS[name].preset == name
+    require_claims(PRESETS[name])
+    assert all(finding.holds for finding in explain(PRESETS[name]))
+
+
+def test_every_preset_has_its_assumptions_and_every_parameter_its_reason() -> None:
+    assert set(PRESETS) == set(ASSUMED) == set(CLAIMED)
+    assert list(REASONS) == [field.name for field in fields(Params)]
+
+
+def test_paranoid_stands_more_liars_and_fewer_absences() -> None:
+    testnet, paranoid = PRESETS["testnet"], PRESETS["paranoid"]
+    assert (testnet.liars, testnet.committee - testnet.threshold) == (5, 5)
+    assert (paranoid.liars, paranoid.committee - paranoid.threshold) == (9, 3)
+
+
+def test_a_preset_with_weaker_parameters_is_refused_with_the_claim_that_fails() -> None:
+    with pytest.raises(LocalError, match=r"fewer than 2 honest contributors, an epoch: at least 12 bits claimed, 0\.0"):
+        require_startable(PRESETS["testnet"].with_(k_min=5))
+    with pytest.raises(LocalError, match="encrypts every update claimed, plaintext"):
+        require_startable(PRESETS["paranoid"].with_(scheme="plaintext"))
+
+
+def test_what_claims_safety_among_strangers_waits_for_the_armoured_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert require_startable(preset("dev")) == Params()
+    for name in ("testnet", "paranoid"):
+        monkeypatch.setattr(presets, "ARMOURED", False)
+        with pytest.raises(LocalError, match="armoured round"):
+            require_startable(preset(name))
+        monkeypatch.setattr(presets, "ARMOURED", True)
+        assert require_startable(preset(name)) == PRESETS[name]
+
+
+def test_unknown_presets_and_late_anchors_are_refused() -> None:
+    for call in (lambda: preset("mainnet"), lambda: require_startable(Params(preset="mainnet"))):
+        with pytest.raises(LocalError, match="unknown preset 'mainnet'; known: dev, testnet, paranoid"):
+            call()
+    with pytest.raises(LocalError, match="anchor_every 2 cannot start yet"):
+        require_startable(Params(anchor_every=2))
