@@ -141,7 +141,7 @@ class Node:
 
     def _compose(self, nursery: trio.Nursery) -> None:
         ports, params = self._ports, self._params
-        self._scheme = scheme(params.scheme)
+        self._scheme = scheme(params.scheme, self.learner.schema.layout.ciphertexts)
         self._tasks = Supervisor(nursery, ports.clock, self._observe)
         self._driver = Driver(ports, self._sign, self.learner, self._observe, self._tasks, self)
         records = self._records()

@@ -41,14 +41,14 @@ def leaves(chunk: int, residues: npt.NDArray[np.uint64]) -> list[Digest]:
     table["head"]["index"] = np.arange(rows.shape[1])
     table["residues"] = rows
     data, size = memoryview(table.tobytes()), table.dtype.itemsize
-    return [Digest(hashlib.sha256(data[start : start + size]).digest()) for start in range(0, len(data), size)]
+    hashed = hashlib.sha256
+    return [Digest(hashed(data[start : start + size]).digest()) for start in range(0, len(data), size)]
 
 
 def _parents(level: Sequence[Digest]) -> list[Digest]:
-    paired = [
-        Digest(hashlib.sha256(b"\x01" + left + right).digest())
-        for left, right in zip(level[0::2], level[1::2], strict=False)
-    ]
+    hashed = hashlib.sha256
+    pairs = zip(level[0::2], level[1::2], strict=False)
+    paired = [Digest(hashed(b"\x01" + left + right).digest()) for left, right in pairs]
     return paired + list(level[2 * len(paired) :])
 
 

@@ -18,6 +18,7 @@ ARROWS = {
 }
 ONLY_IN = {
     "Pyfhel": ("protocols/encryption/pyfhel_ring.py",),
+    "numba": ("protocols/encryption/compiled.py",),
     "libp2p": ("p2pnode/transport/",),
     "jax": ("p2pnode/learning/",),
     "web3": ("p2pnode/chain/", "contracts/"),
@@ -26,7 +27,7 @@ ONLY_IN = {
 }
 """Libraries that stay behind one adapter, and where that is."""
 
-PROTOCOLS_LIBRARIES = {"msgpack", "numpy", "cryptography", "Pyfhel"}
+PROTOCOLS_LIBRARIES = {"msgpack", "numpy", "cryptography", "numba", "Pyfhel"}
 PROTOCOLS_STDLIB_BANNED = {
     *("time", "datetime", "random", "secrets", "uuid"),
     *("os", "io", "pathlib", "shutil", "tempfile", "socket", "ssl", "http", "urllib"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols.encryption.layout import Layout
 from protocols.encryption.packing import pack_bits, packed_bytes, unpack_bits
-from protocols.encryption.ring import DEGREE, PRIME_BITS, PRIMES, data_ring
+from protocols.encryption.ring import DEGREE, PRIME_BITS, PRIMES, Ring, data_ring
 from protocols.encryption.scheme import Residues
 from protocols.errors import LocalError, MalformedError
 from protocols.params import CELL_MAX
@@ -22,8 +22,8 @@ class Ciphertexts:
 
     prime_bits: tuple[int, ...] = PRIME_BITS
 
-    def __init__(self) -> None:
-        self.ring = data_ring()
+    def __init__(self, ring: Ring | None = None) -> None:
+        self.ring = ring or data_ring()
 
     def add(self, ciphertexts: Sequence[Residues]) -> Residues:
         """Sum modulo each prime; exact and independent of order.

@@ -57,10 +57,14 @@ def _uniform(label: bytes, count: int, words: str, mask: int, limit: int) -> npt
     """
     stream, size, drawn = hashlib.shake_256(label), np.dtype(words).itemsize, count + 8
     while True:
-        masked = np.frombuffer(stream.digest(size * drawn), words).astype(np.uint64) & np.uint64(mask)
-        accepted: npt.NDArray[np.uint64] = masked[masked < limit]
+        masked: npt.NDArray[np.unsignedinteger] = np.frombuffer(stream.digest(size * drawn), words) & np.dtype(
+            words
+        ).type(mask)
+        if masked[:count].max() < limit:  # nearly always
+            return masked[:count].astype(np.uint64)
+        accepted = masked[masked < limit]
         if accepted.size >= count:
-            return accepted[:count]
+            return accepted[:count].astype(np.uint64)
         drawn *= 2
 
 
@@ -69,12 +73,13 @@ def _small(label: bytes) -> Small:
 
     Of each 6-byte little-endian word: the number of ones in bits 0 to 20 minus that in bits 21 to 41.
     """
-    words = np.zeros((DEGREE, 8), dtype=np.uint8)
-    words[:, :6] = np.frombuffer(hashlib.shake_256(label).digest(6 * DEGREE), np.uint8).reshape(DEGREE, 6)
-    coins, side = words.view("<u8").ravel(), np.uint64((1 << SMALL_BOUND) - 1)
-    heads: Small = np.bitwise_count(coins & side).astype(np.int64)
-    tails: Small = np.bitwise_count(coins >> np.uint64(SMALL_BOUND) & side).astype(np.int64)
-    return heads - tails
+    drawn = hashlib.shake_256(label).digest(6 * DEGREE) + bytes(2)
+    words = np.ndarray((DEGREE,), "<u8", drawn, strides=(6,))  # each word with the two bytes that follow it
+    side = np.uint64((1 << SMALL_BOUND) - 1)
+    heads = np.bitwise_count(words & side).view(np.int8)
+    tails = np.bitwise_count(words >> np.uint64(SMALL_BOUND) & side).view(np.int8)
+    small: Small = (heads - tails).astype(np.int64)
+    return small
 
 
 def key(seed: Secret) -> Small:
