@@ -102,8 +102,14 @@ class Team:
     def close(self) -> None:
         """Ends everything that still runs for this round; its machines hear nothing any more."""
         self.closed = True
+        self.erase()
         for scope in list(self.scopes):
             scope.cancel()
+
+    def erase(self) -> None:
+        """Its machines forget their secrets."""
+        for machine in self.machines:
+            machine.erase()
 
 
 class Driver:
@@ -157,6 +163,12 @@ class Driver:
         for digest, blob in effect.blobs:
             self._ports.disk.put(digest, blob, durable=effect.durable)
             self._kept.setdefault(height, set()).add(digest)
+
+    def erase(self, below: int) -> None:
+        """Has the machines of rounds below a height forget their secrets."""
+        for team in self.teams.values():
+            if LEDGER < team.height < below:
+                team.erase()
 
     def drop(self, below: int, keep: Digest) -> None:
         """Ends rounds that nobody needs any more, forgets their journal, and makes room; the head's model stays."""

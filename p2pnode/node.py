@@ -37,6 +37,7 @@ from protocols.params import Params, decode_params
 from protocols.presets import require_startable
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.release import ReleaseRule
+from protocols.rounds.seen import SeenDealings
 from protocols.types import Address, Height, PeerKey, Role, Secret
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
@@ -151,6 +152,7 @@ class Node:
         self._certified = certified_headers(records)
         self._driver.restore(records, head.next_height)
         self._rule = ReleaseRule(params.k_min, records)
+        self._seen = SeenDealings(records)
         self._ledger = Ledger(params, self.me, self.learner.schema.limbs, head)
         ledger = Team(LEDGER, [self._ledger])
         self._driver.start(ledger, Started())
@@ -280,7 +282,9 @@ class Node:
             self._has_data,
             self._driver.spent,
             Secret(tagged("spent-key", self._seed.reveal())),
+            self._seen,
         )
+        self._close_epochs(view)
         team = Team(height, self._machines(context))
         self._observe("round", {"height": height, "epoch": view.epoch})
         self._driver.start(team, Started())
@@ -337,10 +341,16 @@ class Node:
         if view.epoch + 1 not in self._views and (not final or view.epoch < self._params.epoch(final - 1)):
             self._watch.want(view.epoch + 1)
 
+    def _close_epochs(self, view: EpochView) -> None:
+        """What earlier epochs left unfinished is void: the keys and shares with which it could be opened are erased."""
+        self._keys.erase(before=view.epoch)
+        self._driver.erase(below=view.heights[0])
+        self._seen.forget(below=view.heights[0])
+
     def _forget(self, below: int, head: Head) -> None:
-        """Rounds below this height are over for everybody: their keys and blobs go, but for the head's model."""
+        """Rounds below this height are over for everybody: their public keys and blobs go, but for the head's model."""
         epoch = self._params.epoch(max(0, below))
-        self._keys.erase(before=epoch)
+        self._keys.forget(before=epoch)
         for old in [each for each in self._views if each < epoch]:
             del self._views[old]
         self._driver.drop(below, keep=head.params)

@@ -99,12 +99,16 @@ class ShareKeys:
         return self._own.get(epoch)
 
     def erase(self, before: int) -> None:
-        """Past epochs stay closed: their keys are erased."""
+        """Past epochs stay closed: our keys of them are erased."""
+        for epoch in [epoch for epoch in self._own if epoch < before]:
+            self._own.pop(epoch).erase()
+
+    def forget(self, before: int) -> None:
+        """Nobody asks for the public keys of these epochs any more."""
+        self.erase(before)
         for epoch in [epoch for epoch in self._known if epoch < before]:
             del self._known[epoch], self._signed[epoch]
             self._pulls.pop(epoch, None)
-            if epoch in self._own:
-                self._own.pop(epoch).erase()
 
     async def run(self) -> None:
         """Publishes our keys."""

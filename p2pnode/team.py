@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.agreement.machine import Agreement
@@ -18,6 +18,7 @@ from protocols.rounds.custody import Custody
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.opening import CellOpening
 from protocols.rounds.release import ReleaseRule
+from protocols.rounds.seen import SeenDealings
 from protocols.types import Digest, Height, PeerKey, Secret
 from protocols.updates.gossip import PROOF, SUBNET
 from protocols.updates.schema import UpdateSchema
@@ -37,6 +38,7 @@ class RoundContext:
         journal: this height's records, from before a crash or an abandoned try.
         contributes: whether this node has data.
         spent, tag_key: see `Contribution`.
+        seen: see `Custody`.
     """
 
     view: EpochView
@@ -54,6 +56,7 @@ class RoundContext:
     contributes: bool
     spent: Collection[bytes] = ()
     tag_key: Secret = NO_TAG_KEY
+    seen: SeenDealings = field(default_factory=SeenDealings)
 
     @property
     def chunks(self) -> int:
@@ -109,6 +112,7 @@ def _member(context: RoundContext) -> list[AnyMachine]:
         context.chunks,
         context.epoch_key,
         context.rule,
+        context.seen,
     )
     openings = [
         CellOpening(view, height, parent, cell, context.scheme, context.schema, context.chunks)

@@ -37,6 +37,9 @@ class Machine(Generic[S]):
         """Whether any state of this machine has a use for a message of this type."""
         return any(key is message for _, key in cls.TABLE)
 
+    def erase(self) -> None:
+        """Forgets what must not outlive the round: its time is over, for this node or for all. Nothing, in general."""
+
     def handle(self, event: Event, now: float) -> Effects:
         """Answers one event.
 

@@ -100,13 +100,18 @@ def error(seed: Secret, context: PublicContext, index: int) -> Small:
 
 
 def sharing(seed: Secret, threshold: int) -> npt.NDArray[np.int64]:
-    """The t - 1 random coefficients of the sharing polynomials, int64[threshold - 1, degree] below 65537.
+    """The t - 1 random coefficients of the sharing polynomials, int64[threshold - 1, degree] below 65537."""
+    drawn = field_elements((threshold - 1) * DEGREE, _SHARING, _revealed(seed), struct.pack(">I", threshold))
+    return drawn.reshape(threshold - 1, DEGREE)
+
+
+def field_elements(count: int, *parts: bytes) -> npt.NDArray[np.int64]:
+    """Uniform elements of the sharing field, int64[count] below 65537, that follow from the parts.
 
     A 32-bit word below 2^32 - 1 = 65535 * 65537 is uniform modulo 65537; that one word is rejected.
     """
-    label = _framed(_SHARING, _revealed(seed), struct.pack(">I", threshold))
-    words = _uniform(label, (threshold - 1) * DEGREE, "<u4", 2**32 - 1, 2**32 - 1)
-    return (words % np.uint64(FIELD)).astype(np.int64).reshape(threshold - 1, DEGREE)
+    words = _uniform(_framed(*parts), count, "<u4", 2**32 - 1, 2**32 - 1)
+    return (words % np.uint64(FIELD)).astype(np.int64)
 
 
 @lru_cache(maxsize=POLYNOMIALS_CACHED)

@@ -1,8 +1,12 @@
-"""Encrypting one share to one committee member, bound to its context, so that nobody can move or copy it.
+"""Encrypting the shares of one dealing, each to one committee member and bound to its context: none moves or is copied.
 
-X25519 with an ephemeral key (one a dealing), HKDF-SHA256, ChaCha20-Poly1305. HKDF also gives a commitment to the key,
-so that a sealed share opens to one plaintext only, whoever made it. Wire form: ephemeral public key (32 bytes),
-commitment (32), ciphertext and tag.
+A dealing has one ephemeral key, with a proof that its dealer knows it: a Schnorr signature over the dealing's context,
+which is a proof of knowledge bound to it. One scalar serves the proof (Ed25519) and the sealing (X25519), which is safe
+together (Degabriele, Lehmann, Paterson, Smart, Strefler, CT-RSA 2012, section 4: Schnorr beside ECIES).
+
+The two parties derive an *opening*, 32 bytes that belong to this share and context alone, and from it the key of the
+cipher and a commitment to it. So a sealed share opens in one way only, whoever made it; and who shows an opening shows
+this one share to everybody, provably, and nothing else. Wire form: commitment (32 bytes), ciphertext and tag.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ import hashlib
 import hmac
 from typing import Final, NoReturn
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -21,11 +26,14 @@ from protocols.errors import LocalError, MalformedError
 from protocols.types import Secret
 
 KEY_BYTES: Final = 32
-OVERHEAD_BYTES: Final = 32 + 32 + 16
+OPENING_BYTES: Final = 32
+OVERHEAD_BYTES: Final = 32 + 16
 """What sealing adds to a plaintext."""
 
-_EPOCH_KEY, _EPHEMERAL, _SEAL = b"2pm/seal/v1/epoch key", b"2pm/seal/v1/ephemeral key", b"2pm/seal/v1/share"
+_EPOCH_KEY, _EPHEMERAL = b"2pm/seal/v2/epoch key", b"2pm/seal/v2/ephemeral key"
+_PROOF, _OPENING, _SHARE = b"2pm/seal/v2/proof\0", b"2pm/seal/v2/opening", b"2pm/seal/v2/share"
 _NONCE: Final = bytes(12)  # each key seals once: it depends on ephemeral key, recipient and context
+_CURVE: Final = 2**255 - 19
 
 
 def _derive(secret: bytes, info: bytes, length: int) -> bytes:
@@ -44,8 +52,8 @@ class EpochKeyPair:
     __slots__ = ("_private", "public")
 
     def __init__(self, private: bytes) -> None:
-        self._private = bytearray(private)
-        self.public = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+        self._private: X25519PrivateKey | None = X25519PrivateKey.from_private_bytes(private)
+        self.public = self._private.public_key().public_bytes_raw()
 
     @classmethod
     def generate(cls, seed: Secret) -> EpochKeyPair:
@@ -56,32 +64,88 @@ class EpochKeyPair:
         """
         return cls(_private_key(seed, _EPOCH_KEY))
 
+    @property
+    def erased(self) -> bool:
+        """Whether it opens nothing any more."""
+        return self._private is None
+
     def shared_secret(self, public: bytes) -> bytes:
-        """The Diffie-Hellman secret with another public key.
+        """The Diffie-Hellman secret with another X25519 public key.
 
         Raises:
             LocalError: the key is erased.
             MalformedError: the other key is not a usable point.
         """
-        if not self._private:
+        if self._private is None:
             raise LocalError("this epoch's share key is erased; its sealed shares cannot be opened any more")
-        return _exchange(bytes(self._private), public)
+        return _exchange(self._private, public)
 
     def erase(self) -> None:
-        """Overwrites the private key; copies made inside the interpreter may live until their memory is reused."""
-        self._private[:] = bytes(len(self._private))
-        self._private.clear()
+        """Lets go of the private key; OpenSSL overwrites it. Copies of the seed may live until memory is reused."""
+        self._private = None
 
     def __repr__(self) -> str:
-        return f"EpochKeyPair(public={self.public.hex()[:8]}, <secret>)"
+        return f"{type(self).__name__}(public={self.public.hex()[:8]}, <secret>)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("EpochKeyPair is secret and cannot be serialised")
+        raise TypeError(f"{type(self).__name__} is secret and cannot be serialised")
 
 
-def _exchange(private: bytes, public: bytes) -> bytes:
+class DealingKey:
+    """A dealer's key for one dealing, made from 32 random bytes that serve this dealing only.
+
+    Attributes:
+        public: as an Ed25519 point; `exchange_key` gives its X25519 form.
+
+    Raises:
+        LocalError: the seed has another length.
+    """
+
+    __slots__ = ("_exchange", "_signing", "public")
+
+    def __init__(self, seed: Secret) -> None:
+        private = _private_key(seed, _EPHEMERAL)
+        self._signing = Ed25519PrivateKey.from_private_bytes(private)
+        scalar = hashlib.sha512(private).digest()[:KEY_BYTES]  # what Ed25519 makes of it (RFC 8032, section 5.1.5)
+        self._exchange = X25519PrivateKey.from_private_bytes(scalar)
+        self.public = self._signing.public_key().public_bytes_raw()
+
+    def prove(self, context: bytes) -> bytes:
+        """64 bytes: who made them knows this key, and made them for this context."""
+        return self._signing.sign(_PROOF + context)
+
+    def shared_secret(self, public: bytes) -> bytes:
+        """The Diffie-Hellman secret with a member's X25519 public key.
+
+        Raises:
+            MalformedError: the member's key is not a usable point.
+        """
+        return _exchange(self._exchange, public)
+
+
+def check_proof(public: bytes, proof: bytes, context: bytes) -> None:
+    """Raises MalformedError unless the proof shows that its maker knows the dealing's key, for this very context."""
     try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
+        Ed25519PublicKey.from_public_bytes(public).verify(proof, _PROOF + context)
+    except (InvalidSignature, ValueError) as error:
+        raise MalformedError("the dealing's key comes without a proof that its dealer knows it") from error
+
+
+def exchange_key(public: bytes) -> bytes:
+    """The X25519 form of a dealing's key: u = (1 + y) / (1 - y) (RFC 7748, section 4.1), the same for -P.
+
+    Raises:
+        MalformedError: not 32 bytes, or the neutral point.
+    """
+    y = int.from_bytes(public, "little") & ((1 << 255) - 1)
+    if len(public) != KEY_BYTES or (1 - y) % _CURVE == 0:
+        raise MalformedError("a dealing's key is not a usable point")
+    return ((1 + y) * pow(1 - y, -1, _CURVE) % _CURVE).to_bytes(KEY_BYTES, "little")
+
+
+def _exchange(private: X25519PrivateKey, public: bytes) -> bytes:
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
         raise MalformedError("a share-encryption key is not a usable X25519 public key") from error
 
@@ -89,47 +153,64 @@ def _exchange(private: bytes, public: bytes) -> bytes:
 def is_usable(public: bytes) -> bool:
     """Whether shares can be sealed to this key: not a point that gives everybody the same secret."""
     try:
-        _exchange(bytes(KEY_BYTES), public)  # any private key shows a point of small order
+        _exchange(X25519PrivateKey.from_private_bytes(bytes(KEY_BYTES)), public)  # any key shows one of small order
     except MalformedError:
         return False
     return True
 
 
-def _keys(shared: bytes, ephemeral: bytes, recipient: bytes, context: bytes) -> tuple[bytes, bytes]:
-    """The sealing key and the commitment to it; both depend on both public keys and the context."""
-    derived = _derive(shared, _SEAL + ephemeral + recipient + hashlib.sha256(context).digest(), 2 * KEY_BYTES)
+def _opening(shared: bytes, ephemeral: bytes, recipient: bytes, context: bytes) -> bytes:
+    """Depends on both public keys and the context: shown, it tells of no other share."""
+    return _derive(shared, _OPENING + ephemeral + recipient + hashlib.sha256(context).digest(), OPENING_BYTES)
+
+
+def _keys(opening: bytes, context: bytes) -> tuple[bytes, bytes]:
+    """The cipher's key and the commitment to it."""
+    derived = _derive(opening, _SHARE + hashlib.sha256(context).digest(), 2 * KEY_BYTES)
     return derived[:KEY_BYTES], derived[KEY_BYTES:]
 
 
-def seal(ephemeral_seed: Secret, recipient_public: bytes, plaintext: bytes, context: bytes) -> bytes:
+def seal(dealing: DealingKey, recipient: bytes, plaintext: bytes, context: bytes) -> bytes:
     """Encrypts to the recipient; it opens only under the very same context.
 
-    The same arguments give the same bytes. One seed seals one plaintext only to each recipient and context.
+    The same arguments give the same bytes. One key seals one plaintext only to each recipient and context.
 
     Raises:
-        LocalError: the seed is not 32 bytes.
         MalformedError: the recipient's key is not a usable point.
     """
-    private = _private_key(ephemeral_seed, _EPHEMERAL)
-    ephemeral = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-    key, commitment = _keys(_exchange(private, recipient_public), ephemeral, recipient_public, context)
-    return ephemeral + commitment + ChaCha20Poly1305(key).encrypt(_NONCE, plaintext, context)
+    ephemeral = exchange_key(dealing.public)
+    key, commitment = _keys(_opening(dealing.shared_secret(recipient), ephemeral, recipient, context), context)
+    return commitment + ChaCha20Poly1305(key).encrypt(_NONCE, plaintext, context)
 
 
-def unseal(key: EpochKeyPair, sealed: bytes, context: bytes) -> bytes:
-    """The plaintext that was sealed to this key under this context.
+def find_opening(pair: EpochKeyPair, dealing: bytes, sealed: bytes, context: bytes) -> bytes:
+    """The opening of what was sealed to this pair by the dealing with this public key, under this context.
+
+    Whoever sealed it computed this opening too: so to show it is never to decrypt for somebody who could not.
 
     Raises:
         MalformedError: sealed to another key, under another context, or damaged.
         LocalError: the key is erased.
     """
-    if len(sealed) < OVERHEAD_BYTES:
-        raise MalformedError(f"a sealed share has at least {OVERHEAD_BYTES} bytes, not {len(sealed)}")
-    ephemeral, commitment, ciphertext = sealed[:32], sealed[32:64], sealed[64:]
-    opening, expected = _keys(key.shared_secret(ephemeral), ephemeral, key.public, context)
-    if not hmac.compare_digest(commitment, expected):
+    ephemeral = exchange_key(dealing)
+    opening = _opening(pair.shared_secret(ephemeral), ephemeral, pair.public, context)
+    if not fits(opening, sealed, context):
         raise MalformedError("a sealed share is for another member or another context, or is damaged")
+    return opening
+
+
+def fits(opening: bytes, sealed: bytes, context: bytes) -> bool:
+    """Whether this is the one opening of these bytes."""
+    return len(sealed) >= OVERHEAD_BYTES and hmac.compare_digest(_keys(opening, context)[1], sealed[:KEY_BYTES])
+
+
+def unseal(opening: bytes, sealed: bytes, context: bytes) -> bytes:
+    """The plaintext, given the opening that fits: the same for everybody.
+
+    Raises:
+        MalformedError: what was sealed is no ciphertext under its own key.
+    """
     try:
-        return ChaCha20Poly1305(opening).decrypt(_NONCE, ciphertext, context)
+        return ChaCha20Poly1305(_keys(opening, context)[0]).decrypt(_NONCE, sealed[KEY_BYTES:], context)
     except InvalidTag as error:
         raise MalformedError("a sealed share is damaged") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -26,11 +27,11 @@ FIELD: Final = 65537
 
 
 def deal(secret: Values, coefficients: Values, members: int) -> list[Share]:
-    """The shares uint32[degree] of members 1..members.
+    """The shares uint32[width] of members 1..members; for a key the width is the ring's degree.
 
     Args:
-        secret: int64[degree], small signed integers.
-        coefficients: int64[threshold - 1, degree], uniform below 65537.
+        secret: int64[width], small signed integers.
+        coefficients: int64[threshold - 1, width], uniform below 65537.
         members: at least the threshold, at most 16.
 
     Raises:
@@ -102,6 +103,13 @@ def _explain(weights: Values, values: Values, bound: int) -> tuple[Values, npt.N
     if len(values) == threshold:
         return secret, np.abs(secret) > bound
     return secret, (predicted[1:] != values[threshold:]).any(axis=0)
+
+
+@cache
+def weights_from_first(threshold: int, point: int) -> Values:
+    """Weights int64[t] that take a polynomial's values at 1..t to that at another point (or one of them)."""
+    weights: Values = _lagrange((*range(1, threshold + 1), point), threshold)[1]
+    return weights
 
 
 def _lagrange(points: Sequence[int], threshold: int) -> Values:

@@ -13,8 +13,8 @@ from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.events import Event, JobDone, Received, Started, Trained
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
+from protocols.rounds.dealing import Dealt, deal_key, sealed_digest
 from protocols.rounds.epoch import EpochView
-from protocols.rounds.sealing import seal_shares, sealed_digest
 from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey, Secret
 from protocols.updates.chunks import chunk_roots, update_root
@@ -45,7 +45,7 @@ class Encrypted:
     """What leaves of an update."""
 
     chunks: tuple[tuple[Digest, bytes], ...]
-    sealed: tuple[bytes, ...]
+    dealt: Dealt
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def encrypt_update(
         residues = scheme.encrypt(lanes, seed, context, layout, indices)
         chunks += zip(chunk_roots(residues, indices.start), scheme.pack(residues), strict=True)
     root = update_root([root for root, _ in chunks])
-    return Encrypted(tuple(chunks), seal_shares(scheme, view, height, cell, dealer, root, seed, keys))
+    return Encrypted(tuple(chunks), deal_key(scheme, view, height, cell, dealer, root, seed, keys))
 
 
 class Contribution(Machine[State]):
@@ -161,10 +161,10 @@ class Contribution(Machine[State]):
 
     def submit(self, event: JobDone, now: float) -> Effects:
         encrypted: Encrypted = event.result
-        shares = tuple(sealed_digest(sealed) for sealed in encrypted.sealed)
-        roots = tuple(root for root, _ in encrypted.chunks)
-        manifest = Manifest(self._view.slot(self._height), self._cell, self._parent, roots, shares)
-        record = Journalled(self._sign(manifest).encoded, encrypted.sealed)
+        roots, dealt = tuple(root for root, _ in encrypted.chunks), encrypted.dealt
+        shares = tuple(map(sealed_digest, dealt.sealed))
+        manifest = Manifest(self._view.slot(self._height), self._cell, self._parent, roots, shares, dealt.dealing)
+        record = Journalled(self._sign(manifest).encoded, dealt.sealed)
         self.state = State.SUBMITTED
         journal = Journal(KIND, self._height, self._tag, codec.encode(record))
         return [Store(encrypted.chunks, durable=True), journal, self._phase("encrypt", now), *self._sends(record)]

@@ -16,13 +16,14 @@ from protocols.encryption.sharing import add_shares
 from protocols.errors import RemoteError
 from protocols.events import Event, Received, Started
 from protocols.machine import Key, Machine
+from protocols.rounds.dealing import check_dealing, marks, open_share
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, StaleError
 from protocols.rounds.release import ReleaseRule, set_digest
-from protocols.rounds.sealing import open_share
+from protocols.rounds.seen import SeenDealings, Taken
 from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey
-from protocols.wire.envelope import Signer
+from protocols.wire.envelope import Signed, Signer
 from protocols.wire.messages import Availability, CellSet, Contribution, Manifest, Receipt, Release, Submission
 
 HOLDS_SHARE: Final = 1
@@ -44,6 +45,7 @@ class Custody(Machine[State]):
     Args:
         key: this member's epoch key; None for the plaintext comparison.
         rule: this member's release rule, restored from its journal.
+        seen: the dealings that this member took in the epoch, likewise.
     """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
@@ -70,12 +72,13 @@ class Custody(Machine[State]):
         chunks: int,
         key: EpochKeyPair | None,
         rule: ReleaseRule,
+        seen: SeenDealings,
     ) -> None:
         super().__init__(State.IDLE)
         index = view.member_index(me)
         assert index is not None, "only committee members hold shares"
         self._view, self._height, self._me, self._index = view, height, me, index
-        self._sign, self._scheme, self._key, self._rule = sign, scheme, key, rule
+        self._sign, self._scheme, self._key, self._rule, self._seen = sign, scheme, key, rule, seen
         self._manifests = Manifests(view, height, parent, chunks)
         self._shares: dict[Contribution, Share] = {}
         self._available: dict[int, dict[PeerKey, frozenset[Digest]]] = {cell: {} for cell in range(len(view.cells))}
@@ -91,23 +94,11 @@ class Custody(Machine[State]):
         assert isinstance(submission, Submission)
         try:
             signed = self._manifests.accept(submission)
-            manifest = signed.message
-            assert isinstance(manifest, Manifest)
         except StaleError as error:
             return [Observe("stale", {"height": self._height, "peer": event.sender.hex(), "reason": str(error)})]
         except RemoteError as error:
             return [Blame(event.sender, f"submission refused: {error}")]
-        try:
-            share = self._open(manifest, signed.signer, submission.sealed)
-        except RemoteError as error:
-            # Nobody is named: it may be another member's share, forwarded, or sealed to a key that our restart lost.
-            fields = {"height": self._height, "dealer": signed.signer.hex(), "reason": str(error)}
-            return [Observe("share-refused", fields)]
-        if share is None:
-            return []
-        self._shares[Contribution(signed.signer, signed.digest)] = share
-        receipt = Receipt(self._view.slot(self._height), signed.digest, HOLDS_SHARE)
-        return [Send(signed.signer, self._sign(receipt)), *self._changed(now)]
+        return self._take(signed, submission.sealed, now)
 
     def availability(self, event: Received, now: float) -> Effects:
         said = event.message
@@ -120,7 +111,7 @@ class Custody(Machine[State]):
     def complete(self, _: Event, now: float) -> Effects:
         self.state = State.COMPLETE
         phase = {"height": self._height, "phase": "submit", "seconds": now - self._began}
-        return [Tell(Ready(self._held(), final=True)), Observe("phase", phase)]
+        return [*self._seen.record(self._height), Tell(Ready(self._held(), final=True)), Observe("phase", phase)]
 
     def release(self, event: Certified, _: float) -> Effects:
         self.state = State.RELEASED
@@ -129,15 +120,50 @@ class Custody(Machine[State]):
         effects: Effects = []
         for cell_set in event.certificate.sets.cells:
             effects += self._release_cell(cell_set)
-        self._shares.clear()  # what was not released never will be
+        self.erase()  # what was not released never will be
         return effects
 
-    def _open(self, manifest: Manifest, dealer: PeerKey, sealed: bytes) -> Share | None:
-        if not self._scheme.needs_keys:
+    def erase(self) -> None:
+        for share in self._shares.values():
+            share.fill(0)
+        self._shares.clear()
+
+    def _take(self, signed: Signed, sealed: bytes, now: float) -> Effects:
+        """Checks a dealing and opens this member's share of it, once; answers with a receipt each time."""
+        contribution = Contribution(signed.signer, signed.digest)
+        if contribution not in self._shares:
+            refused = self._check_public(signed)
+            if refused or (self._scheme.needs_keys and (self._key is None or self._key.erased or not sealed)):
+                return refused
+            try:
+                self._shares[contribution] = self._open(signed, sealed)
+            except RemoteError as error:
+                fields = {"height": self._height, "dealer": signed.signer.hex(), "reason": str(error)}
+                return [Observe("share-refused", fields)]
+        receipt = Receipt(self._view.slot(self._height), signed.digest, HOLDS_SHARE)
+        journal = self._seen.record(self._height) if self.state is State.COMPLETE else []
+        return [*journal, Send(signed.signer, self._sign(receipt)), *self._changed(now)]
+
+    def _check_public(self, signed: Signed) -> Effects:
+        """Blames the dealer for what everybody can see in its manifest."""
+        manifest = signed.message
+        assert isinstance(manifest, Manifest)
+        try:
+            if self._scheme.needs_keys:
+                check_dealing(self._view, manifest, signed.signer)
+        except RemoteError as error:
+            return [Blame(signed.signer, f"dealing refused: {error}")]
+        return []
+
+    def _open(self, signed: Signed, sealed: bytes) -> Share:
+        """Raises RemoteError if the share is missing, wrong, or of a dealing that repeats an earlier one."""
+        manifest = signed.message
+        assert isinstance(manifest, Manifest)
+        if not self._scheme.needs_keys or self._key is None:
             return np.zeros(0, np.uint32)
-        if self._key is None or not sealed:
-            return None
-        return open_share(self._view, manifest, dealer, self._index, self._key, sealed)
+        share = open_share(self._view, manifest, signed.signer, self._index, self._key, sealed)
+        self._seen.take(self._height, Taken(signed.digest, marks(manifest)))
+        return share
 
     def _held(self) -> dict[int, frozenset[Contribution]]:
         """By cell: contributions whose share is here and whose ciphertexts an aggregator has verified."""

@@ -89,6 +89,10 @@ class EpochView:
         """What the round's public polynomials are drawn from, together with cell and index."""
         return tagged("round-beacon", self.committee_root, height)
 
+    def dealing_context(self, height: int, cell: int, dealer: PeerKey, root: Digest) -> bytes:
+        """What a dealing as a whole is bound to: proofs made for another one do not hold."""
+        return tagged("dealing", self.committee_root, height, cell, dealer, root)
+
     def sealing_context(self, height: int, cell: int, dealer: PeerKey, member: int, root: Digest) -> bytes:
         """Associated data of a sealed share: a copy under another name or for another ciphertext does not open."""
         return tagged("sealed-share", self.committee_root, height, cell, dealer, member, root)

@@ -16,6 +16,7 @@ from protocols.wire.codec import U8, U16, U32, U64, Bytes32, Bytes64, Size
 MAX_CHUNKS: Final = 4096
 MAX_CELLS: Final = 512
 SEALED_MAX_BYTES: Final = 16_384
+DEGREE_PROOF_MAX_BYTES: Final = 512
 ENVELOPE_MAX_BYTES: Final = 512 * 1024
 GOSSIP_MAX_BYTES: Final = 64 * 1024
 
@@ -55,6 +56,21 @@ class EpochKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Dealing:
+    """What everybody sees of a dealt key.
+
+    Attributes:
+        public: the dealing's one ephemeral key, as an Ed25519 point.
+        proof: that the dealer knows it; bound to (committee, height, cell, dealer, root of the ciphertexts).
+        degree: the polynomials on which the members' masked combinations lie (protocols/encryption/degree.py).
+    """
+
+    public: Bytes32
+    proof: Bytes64
+    degree: Annotated[bytes, Size(1, DEGREE_PROOF_MAX_BYTES)]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A contributor's one update for one slot.
 
@@ -62,6 +78,7 @@ class Manifest:
         parent: digest of the header that the update was trained from (zero for the first).
         chunk_roots: Merkle root of each ciphertext index, in order.
         shares: SHA-256 of each member's sealed share, by member; zero for a member without a key.
+        dealing: nil in the plaintext comparison.
     """
 
     slot: Slot
@@ -69,6 +86,7 @@ class Manifest:
     parent: Digest
     chunk_roots: Chunks
     shares: Committee
+    dealing: Dealing | None
 
 
 @dataclass(frozen=True, slots=True)

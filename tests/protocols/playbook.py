@@ -53,9 +53,9 @@ from protocols.events import (
 from protocols.machine import Machine
 from protocols.params import Params
 from protocols.rounds.contribution import Encrypted, encrypt_update
+from protocols.rounds.dealing import deal_key, open_share, sealed_digest
 from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.rounds.release import ReleaseRule
-from protocols.rounds.sealing import open_share, seal_shares, sealed_digest
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Role, Secret
 from protocols.updates.chunks import update_root
 from protocols.updates.schema import TensorSpec, UpdateSchema
@@ -131,7 +131,7 @@ class Submitted:
 
     def share(self, member: int) -> Share:
         """What committee member 1..n finds in its sealed share."""
-        sealed = self.encrypted.sealed[member - 1]
+        sealed = self.encrypted.dealt.sealed[member - 1]
         return open_share(VIEW, self.manifest, self.signed.signer, member, EPOCH_KEYS[member], sealed)
 
     @property
@@ -140,25 +140,37 @@ class Submitted:
 
     def to(self, member: int, by: Peer | None = None) -> Received:
         """What committee member 1..n receives of it; member 0 is an aggregator outside the committee."""
-        sealed = self.encrypted.sealed[member - 1] if member else b""
+        sealed = self.encrypted.dealt.sealed[member - 1] if member else b""
         message = messages.Submission(VIEW.slot(ROUND), self.signed.encoded, sealed)
         return received(by or PEERS[self.signed.signer], message)
 
 
 def submit(
-    peer: Peer, height: Height = ROUND, seed: int = 1, parent: Digest = NO_DIGEST, dealt: int | None = None
+    peer: Peer,
+    height: Height = ROUND,
+    seed: int = 1,
+    parent: Digest = NO_DIGEST,
+    dealt: int | None = None,
+    copying: Submitted | None = None,
 ) -> Submitted:
-    """A whole contribution of a peer in VIEW, outside any machine; `dealt` is the seed of another key than its own."""
+    """A whole contribution of a peer in VIEW, outside any machine.
+
+    `dealt` is the seed of another key than its own; `copying` is whose ciphertexts it takes for its own.
+    """
     cell = VIEW.cell_of(peer.key)
     assert cell is not None
     secret, other = (Secret(hashlib.sha256(peer.key + bytes([each])).digest()) for each in (seed, dealt or seed))
     made = encrypt_update(SCHEME, VIEW, height, cell, peer.key, lanes_of(peer), secret, PUBLIC_KEYS)
-    roots = tuple(root for root, _ in made.chunks)
-    if dealt is not None:
-        sealed = seal_shares(SCHEME, VIEW, height, cell, peer.key, update_root(roots), other, PUBLIC_KEYS)
-        made = Encrypted(made.chunks, sealed)
-    shares = tuple(map(sealed_digest, made.sealed))
-    return Submitted(peer.sign(messages.Manifest(VIEW.slot(height), cell, parent, roots, shares)), made)
+    if dealt is not None or copying is not None:
+        chunks = copying.encrypted.chunks if copying else made.chunks
+        root = update_root(tuple(root for root, _ in chunks))
+        made = Encrypted(chunks, deal_key(SCHEME, VIEW, height, cell, peer.key, root, other, PUBLIC_KEYS))
+    return Submitted(peer.sign(manifest_of(cell, made, height, parent)), made)
+
+
+def manifest_of(cell: int, made: Encrypted, height: Height = ROUND, parent: Digest = NO_DIGEST) -> messages.Manifest:
+    roots, shares = tuple(root for root, _ in made.chunks), tuple(map(sealed_digest, made.dealt.sealed))
+    return messages.Manifest(VIEW.slot(height), cell, parent, roots, shares, made.dealt.dealing)
 
 
 def set_of(cell: int, contributions: Iterable[Submitted]) -> messages.CellSet:

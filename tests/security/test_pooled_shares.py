@@ -10,7 +10,7 @@ import pytest
 from protocols.encryption.scheme import Lanes, PublicContext
 from protocols.encryption.sharing import FIELD, candidates
 from protocols.errors import MalformedError, RemoteError
-from protocols.rounds.sealing import open_share
+from protocols.rounds.dealing import open_share
 from tests.protocols.playbook import CELLS, EPOCH_KEYS, ROUND, SCHEMA, SCHEME, VIEW, lanes_of, submit
 
 VICTIM = submit(CELLS[0][0])
@@ -48,7 +48,7 @@ def test_not_even_with_a_guessed_third_share() -> None:
 
 def test_a_members_key_opens_its_own_share_alone() -> None:
     """Else one member would count for several."""
-    for member, sealed in enumerate(VICTIM.encrypted.sealed, 1):
+    for member, sealed in enumerate(VICTIM.encrypted.dealt.sealed, 1):
         for other in set(EPOCH_KEYS) - {member}:
             with pytest.raises(MalformedError):
                 open_share(VIEW, VICTIM.manifest, VICTIM.signed.signer, member, EPOCH_KEYS[other], sealed)

@@ -4,39 +4,60 @@ import pickle
 
 import pytest
 
-from protocols.encryption.sealing import OVERHEAD_BYTES, EpochKeyPair, is_usable, seal, unseal
+from protocols.encryption.sealing import (
+    OVERHEAD_BYTES,
+    DealingKey,
+    EpochKeyPair,
+    check_proof,
+    exchange_key,
+    find_opening,
+    fits,
+    is_usable,
+    seal,
+    unseal,
+)
 from protocols.errors import LocalError, MalformedError
 from protocols.types import Secret
 
 MEMBER = EpochKeyPair.generate(Secret(bytes([1]) * 32))
 OTHER = EpochKeyPair.generate(Secret(bytes([2]) * 32))
-DEALING = Secret(bytes([3]) * 32)
+DEALING = DealingKey(Secret(bytes([3]) * 32))
+THIEF = DealingKey(Secret(bytes([4]) * 32))
 SHARE = bytes(range(256)) * 34
-SEALED = seal(DEALING, MEMBER.public, SHARE, b"chain 1, round 7, dealer A, member 2")
+HERE = b"chain 1, round 7, dealer A, member 2"
+SEALED = seal(DEALING, MEMBER.public, SHARE, HERE)
+OPENING = find_opening(MEMBER, DEALING.public, SEALED, HERE)
+BASE = bytes([0x58, *[0x66] * 31])
+
+
+def opened(pair: EpochKeyPair, sealed: bytes, context: bytes, dealing: bytes = DEALING.public) -> bytes:
+    return unseal(find_opening(pair, dealing, sealed, context), sealed, context)
 
 
 def test_only_the_member_opens_and_only_in_its_context() -> None:
-    assert unseal(MEMBER, SEALED, b"chain 1, round 7, dealer A, member 2") == SHARE
+    assert opened(MEMBER, SEALED, HERE) == SHARE
     assert len(SEALED) == len(SHARE) + OVERHEAD_BYTES
     with pytest.raises(MalformedError, match="another member or another context"):
-        unseal(OTHER, SEALED, b"chain 1, round 7, dealer A, member 2")
+        opened(OTHER, SEALED, HERE)
+    with pytest.raises(MalformedError, match="another member or another context"):
+        opened(MEMBER, SEALED, HERE, THIEF.public)
     for elsewhere in (b"", b"chain 1, round 8, dealer A, member 2", b"chain 1, round 7, dealer B, member 2"):
         with pytest.raises(MalformedError, match="another member or another context"):
-            unseal(MEMBER, SEALED, elsewhere)
+            opened(MEMBER, SEALED, elsewhere)
 
 
-@pytest.mark.parametrize("position", [0, 31, 32, 63, 64, 5000, -1])
+@pytest.mark.parametrize("position", [0, 31, 32, 5000, -1])
 def test_every_damaged_byte_is_seen(position: int) -> None:
     damaged = bytearray(SEALED)
     damaged[position] ^= 1
     with pytest.raises(MalformedError):
-        unseal(MEMBER, bytes(damaged), b"chain 1, round 7, dealer A, member 2")
+        opened(MEMBER, bytes(damaged), HERE)
 
 
 @pytest.mark.parametrize("sealed", [b"", SEALED[: OVERHEAD_BYTES - 1], bytes(32) + SEALED[32:], SEALED[:-1]])
 def test_truncated_or_degenerate_bytes_are_malformed(sealed: bytes) -> None:
     with pytest.raises(MalformedError):
-        unseal(MEMBER, sealed, b"chain 1, round 7, dealer A, member 2")
+        opened(MEMBER, sealed, HERE)
 
 
 @pytest.mark.parametrize("public", [b"", bytes(31), bytes(32), bytes(33), b"\x01" + bytes(31)])
@@ -47,26 +68,89 @@ def test_nothing_is_sealed_to_a_key_that_anybody_could_compute(public: bytes) ->
     assert is_usable(MEMBER.public)
 
 
-def test_one_dealing_shows_one_ephemeral_key_and_distinct_boxes() -> None:
-    other = seal(DEALING, OTHER.public, SHARE, b"chain 1, round 7, dealer A, member 3")
-    assert other[:32] == SEALED[:32]
+def test_boxes_of_one_dealing_are_unlike() -> None:
+    other = seal(DEALING, OTHER.public, SHARE, HERE)
+    assert other[:32] != SEALED[:32]
     assert other[32:64] != SEALED[32:64]
-    assert other[64:96] != SEALED[64:96]
+
+
+# ----------------------------------------------------------------------------------------- the proof of knowledge
+
+
+def test_the_proof_holds_for_its_key_and_context_alone() -> None:
+    proof = DEALING.prove(HERE)
+    check_proof(DEALING.public, proof, HERE)
+    for public, context in ((THIEF.public, HERE), (DEALING.public, b"elsewhere"), (b"short", HERE)):
+        with pytest.raises(MalformedError, match="without a proof"):
+            check_proof(public, proof, context)
+    with pytest.raises(MalformedError, match="without a proof"):
+        check_proof(DEALING.public, proof[:32] + bytes(32), HERE)
+
+
+def test_proof_and_sealing_are_made_by_the_same_key() -> None:
+    """Both sides of the exchange agree through the Edwards point's Montgomery form."""
+    assert DEALING.shared_secret(MEMBER.public) == MEMBER.shared_secret(exchange_key(DEALING.public))
+
+
+def test_a_points_negative_is_the_same_key() -> None:
+    negated = DEALING.public[:31] + bytes([DEALING.public[31] ^ 0x80])
+    assert exchange_key(negated) == exchange_key(DEALING.public)
+    with pytest.raises(MalformedError, match="without a proof"):
+        check_proof(negated, DEALING.prove(HERE), HERE)
+
+
+@pytest.mark.parametrize("public", [b"", bytes(31), (1).to_bytes(32, "little"), (2**255 - 18).to_bytes(32, "little")])
+def test_degenerate_points_are_no_dealings_keys(public: bytes) -> None:
+    with pytest.raises(MalformedError, match="usable"):
+        exchange_key(public)
+
+
+def test_the_conversion_takes_base_point_to_base_point() -> None:
+    assert exchange_key(BASE) == (9).to_bytes(32, "little")
+
+
+# ---------------------------------------------------------------------------------------------------- the opening
+
+
+def test_the_opening_shows_this_share_to_everybody_and_no_other() -> None:
+    assert fits(OPENING, SEALED, HERE)
+    assert unseal(OPENING, SEALED, HERE) == SHARE
+    elsewhere = seal(DEALING, MEMBER.public, SHARE, b"the same two keys in another round")
+    assert not fits(OPENING, elsewhere, b"the same two keys in another round")
+    assert not fits(OPENING, seal(DEALING, OTHER.public, SHARE, HERE), HERE)
+
+
+def test_no_second_opening_fits() -> None:
+    assert not any(fits(OPENING[:i] + bytes([OPENING[i] ^ 1]) + OPENING[i + 1 :], SEALED, HERE) for i in range(32))
+
+
+def test_junk_under_the_right_key_is_found_out_by_everybody() -> None:
+    """The dealer's fault, and provable: what it sealed is no ciphertext, though the opening fits."""
+    junk = SEALED[:32] + bytes(len(SHARE) + 16)
+    assert find_opening(MEMBER, DEALING.public, junk, HERE) == OPENING
+    with pytest.raises(MalformedError, match="damaged"):
+        unseal(OPENING, junk, HERE)
+
+
+# ------------------------------------------------------------------------------------------------------- secrecy
 
 
 def test_an_erased_key_opens_nothing() -> None:
     key = EpochKeyPair.generate(Secret(bytes([1]) * 32))
+    assert not key.erased
     key.erase()
+    assert key.erased
     with pytest.raises(LocalError, match="erased"):
-        unseal(key, SEALED, b"chain 1, round 7, dealer A, member 2")
+        opened(key, SEALED, HERE)
     assert key.public == MEMBER.public
     key.erase()
 
 
 def test_keys_do_not_show_themselves() -> None:
-    private = bytes(MEMBER._private).hex()
-    assert private[:8] not in repr(MEMBER)
+    assert "secret" in repr(MEMBER)
     with pytest.raises(TypeError, match="secret"):
         pickle.dumps(MEMBER)
     with pytest.raises(LocalError, match="32 bytes"):
         EpochKeyPair.generate(Secret(b"short"))
+    with pytest.raises(LocalError, match="32 bytes"):
+        DealingKey(Secret(b"short"))

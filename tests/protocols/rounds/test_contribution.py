@@ -12,8 +12,8 @@ from protocols.encryption.scheme import Scheme
 from protocols.errors import LocalError, TransitionError
 from protocols.events import Started, TimerFired, Trained
 from protocols.rounds.contribution import KEY_PATIENCE_S, Contribution, State
+from protocols.rounds.dealing import open_share, sealed_digest
 from protocols.rounds.manifests import open_manifest
-from protocols.rounds.sealing import open_share, sealed_digest
 from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest, Secret
 from protocols.wire.messages import CellSet, ListCertificate, Manifest, MemberSignature, Receipt, SetList, Submission

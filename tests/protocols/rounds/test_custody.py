@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -9,13 +10,14 @@ from protocols.effects import Effects, Journal, Send, SetTimer, Tell
 from protocols.encryption.packing import pack_share, unpack_share
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import Scheme
+from protocols.encryption.sealing import EpochKeyPair
 from protocols.encryption.sharing import add_shares
-from protocols.events import Started, TimerFired
+from protocols.events import Received, Started, TimerFired
 from protocols.rounds.custody import HOLDS_SHARE, Custody, State
 from protocols.rounds.release import KIND, ReleaseRule, set_digest
-from protocols.rounds.sealing import sealed_digest
+from protocols.rounds.seen import SeenDealings
 from protocols.told import Certified, Ready
-from protocols.types import NO_DIGEST, Digest
+from protocols.types import NO_DIGEST, Digest, Secret
 from protocols.wire import messages
 from protocols.wire.messages import (
     Availability,
@@ -56,7 +58,7 @@ ALL = [set_of(cell, made) for cell, made in enumerate(CELL)]
 def custody(journal: Iterable[Journal] = (), scheme: Scheme = SCHEME, key: bool = True) -> Custody:
     rule = ReleaseRule(PARAMS.k_min, journal)
     pair = EPOCH_KEYS[MEMBER] if key else None
-    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, scheme, 1, pair, rule)
+    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, scheme, 1, pair, rule, SeenDealings(journal))
     machine.handle(Started(), 0)
     return machine
 
@@ -106,34 +108,68 @@ def test_sent_again_it_is_receipted_again_and_counts_once() -> None:
     assert told(again)[0].contributions[0] == {CELL[0][0].contribution}
 
 
-def copied() -> messages.Message:
-    """The victim's sealed shares under another dealer's name, with a manifest that promises them."""
+def stolen(**changes: Any) -> Received:
+    """The victim's dealing under another dealer's name, some of it changed."""
     victim, thief = CELL[0][0], CELLS[0][1]
-    manifest = victim.manifest
-    sealed = victim.encrypted.sealed
-    own = dataclasses.replace(
-        manifest, chunk_roots=(Digest(b"other".ljust(32)),), shares=tuple(map(sealed_digest, sealed))
-    )
-    return Submission(VIEW.slot(ROUND), thief.sign(own).encoded, sealed[MEMBER - 1])
+    manifest = thief.sign(dataclasses.replace(victim.manifest, **changes))
+    return received(thief, Submission(VIEW.slot(ROUND), manifest.encoded, victim.encrypted.dealt.sealed[MEMBER - 1]))
 
 
-def copied_whole() -> messages.Message:
-    """The very same manifest, signed by another."""
-    victim, thief = CELL[0][0], CELLS[0][1]
-    return Submission(VIEW.slot(ROUND), thief.sign(victim.signed.message).encoded, victim.encrypted.sealed[MEMBER - 1])
-
-
-@pytest.mark.parametrize("message", [copied(), copied_whole()], ids=["shares", "everything"])
-def test_a_share_copied_under_another_dealers_name_is_refused(message: messages.Message) -> None:
+@pytest.mark.parametrize("changes", [{}, {"chunk_roots": (Digest(b"other".ljust(32)),)}], ids=["all", "shares"])
+def test_a_dealing_copied_under_another_name_has_no_proof_and_its_signer_is_blamed(changes: dict[str, Any]) -> None:
     machine = custody()
     machine.handle(CELL[0][0].to(MEMBER), 0)
-    effects = machine.handle(received(CELLS[0][1], message), 0)
-    (refused,) = observed(effects, "share-refused")
-    assert refused["dealer"] == CELLS[0][1].key.hex()
-    assert "another member or another context" in str(refused["reason"])
-    assert blamed(effects) == {}  # it may be a forwarded share, or one for a key that a restart lost
+    effects = machine.handle(stolen(**changes), 0)
+    assert "without a proof" in blamed(effects)[CELLS[0][1].key]
+    assert sent(effects, Receipt) == []
     announce(machine, 0, [*CELL[0]])
     assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == {CELL[0][0].contribution}
+
+
+def test_shares_copied_into_a_dealing_of_ones_own_do_not_open() -> None:
+    machine, victim, thief = custody(), CELL[0][0], CELL[0][1]
+    shares = victim.manifest.shares
+    own = thief.signed.signer, dataclasses.replace(thief.manifest, shares=shares)
+    submission = Submission(VIEW.slot(ROUND), PEERS[own[0]].sign(own[1]).encoded, victim.encrypted.dealt.sealed[1])
+    effects = machine.handle(received(CELLS[0][1], submission), 0)
+    assert "another member or another context" in str(observed(effects, "share-refused")[0]["reason"])
+    assert blamed(effects) == {}, "it may be a forwarded share, or one for a key that a restart lost"
+
+
+def test_ciphertexts_that_another_submitted_before_are_refused() -> None:
+    """With a dealing of its own key that is sound in itself."""
+    machine = custody()
+    machine.handle(CELL[0][0].to(MEMBER), 0)
+    effects = machine.handle(submit(CELLS[0][1], copying=CELL[0][0]).to(MEMBER), 0)
+    assert "repeats" in str(observed(effects, "share-refused")[0]["reason"])
+    assert blamed(effects) == {}, "who copied whom is not known"
+    assert sent(effects, Receipt) == []
+
+
+def test_what_was_taken_is_journalled_once_a_round_and_later_ones_as_they_come() -> None:
+    machine = custody()
+    early = machine.handle(CELL[0][0].to(MEMBER), 0) + machine.handle(CELL[0][1].to(MEMBER), 0)
+    assert of(early, Journal) == []
+    (record,) = of(machine.handle(TimerFired("submit"), 30), Journal)
+    (late,) = of(machine.handle(CELL[0][2].to(MEMBER), 31), Journal)
+    restarted = custody(journal=[record, late])
+    effects = restarted.handle(submit(CELLS[0][3], copying=CELL[0][2]).to(MEMBER), 0)
+    assert "repeats" in str(observed(effects, "share-refused")[0]["reason"])
+
+
+def test_an_erased_member_takes_nothing_and_its_shares_are_overwritten() -> None:
+    pair = EpochKeyPair.generate(Secret(bytes([100 + MEMBER]) * 32))
+    rule, seen = ReleaseRule(PARAMS.k_min), SeenDealings()
+    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, SCHEME, 1, pair, rule, seen)
+    machine.handle(Started(), 0)
+    machine.handle(CELL[0][0].to(MEMBER), 0)
+    (share,) = machine._shares.values()
+    assert share.any()
+    pair.erase()
+    machine.erase()
+    assert not share.any()
+    assert machine._shares == {}
+    assert machine.handle(CELL[0][1].to(MEMBER), 0) == []
 
 
 def test_a_second_manifest_for_one_slot_is_blamed_and_the_first_counts() -> None:
@@ -147,7 +183,7 @@ def test_a_second_manifest_for_one_slot_is_blamed_and_the_first_counts() -> None
 
 @pytest.mark.parametrize(
     ("sealed", "answered"),
-    [(b"", False), (b"x" * 100, True), (CELL[0][0].encrypted.sealed[MEMBER % 4], True)],
+    [(b"", False), (b"x" * 100, True), (CELL[0][0].encrypted.dealt.sealed[MEMBER % 4], True)],
     ids=["none", "junk", "another member's"],
 )
 def test_a_share_that_is_not_the_promised_one_is_not_held(sealed: bytes, answered: bool) -> None:
@@ -214,7 +250,7 @@ def test_the_deadline_ends_the_wait_in_any_case_and_what_comes_later_still_count
 
 
 def test_the_deadline_is_the_parameters() -> None:
-    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, SCHEME, 1, None, ReleaseRule(3))
+    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, SCHEME, 1, None, ReleaseRule(3), SeenDealings())
     assert machine.handle(Started(), 3.0) == [SetTimer("submit", 3.0 + PARAMS.submit_s)]
 
 

@@ -17,6 +17,7 @@ SETS = messages.SetList(SLOT, (CELL_SET,))
 SIGNATURES = (messages.MemberSignature(1, bytes(64)),)
 RESULT = messages.CellResult(0, 3, NO_DIGEST, NO_DIGEST)
 HEADER = messages.Header(SLOT, NO_DIGEST, NO_DIGEST, NO_DIGEST, NO_DIGEST, (RESULT,), None)
+DEALING = messages.Dealing(bytes(32), bytes(64), bytes(512))
 EVERY: list[messages.Message] = [
     messages.AddressRecord(7, ("/ip4/127.0.0.1/tcp/4001",)),
     messages.EpochKey(31337, 1, 0, VIEW.committee_root, 1, bytes(32)),
@@ -73,7 +74,7 @@ def test_the_bounds_hold(message: object, complaint: str) -> None:
 
 def test_the_largest_messages_fit_their_envelopes() -> None:
     """A whole model of 4,096 ciphertexts, 16 members; and a list of all cells that may be."""
-    manifest = messages.Manifest(SLOT, 0, NO_DIGEST, (NO_DIGEST,) * 4096, (NO_DIGEST,) * 16)
+    manifest = messages.Manifest(SLOT, 0, NO_DIGEST, (NO_DIGEST,) * 4096, (NO_DIGEST,) * 16, DEALING)
     assert len(msgpack.packb(body_of(manifest))) + 256 < messages.ENVELOPE_MAX_BYTES // 2
     aggregate = messages.Aggregate(SLOT, 0, NO_DIGEST, (NO_DIGEST,) * 1900)
     assert len(body_of(aggregate)) + 256 < messages.GOSSIP_MAX_BYTES
