@@ -63,6 +63,10 @@ class Scripted:
     def __init__(self, answers: dict[type, Callable[[Any], list[Any]]] | None = None) -> None:
         self.answers = answers or {}
         self.events: list[Any] = []
+        self.erased = False
+
+    def erase(self) -> None:
+        self.erased = True
 
     def accepts(self, message: type) -> bool:
         return message is Receipt
@@ -365,8 +369,12 @@ async def test_old_rounds_end_and_leave_nothing_but_the_heads_model(autojump_clo
         at.begin(old, height=5)
         at.begin(at_start(Store(((BLOBS[2], b"new"),))), height=8)
         await settled(1)
+        new = at.driver.teams[8].machines
+        at.driver.erase(below=7)
+        assert old.erased, "before it ends: what it keeps must not outlive its epoch"
         at.driver.drop(below=7, keep=BLOBS[0])
         await settled(10)
+        assert not any(machine.erased for machine in new)
         assert old.got(TimerFired) == []
         assert sorted(at.disk.digests()) == [BLOBS[0], BLOBS[2]]
         assert (set(at.driver.teams), set(at.driver.journal)) == ({8}, set())

@@ -182,10 +182,13 @@ async def test_past_epochs_are_erased(autojump_clock: MockClock) -> None:
         member.keys.open(NEXT)
         member.keys.erase(before=1)
         assert member.keys.own(0) is None
-        assert member.keys.public(0) == {}
         assert member.keys.own(1) is not None
         with pytest.raises(LocalError, match="erased"):
             pair.shared_secret(PUBLIC_KEYS[1])
+        assert member.keys.public(0) != {}, "others may still ask for the public ones"
+        member.keys.forget(before=1)
+        assert member.keys.public(0) == {}
+        assert member.keys.own(1) is not None
 
 
 async def test_plaintext_needs_no_keys(autojump_clock: MockClock) -> None:

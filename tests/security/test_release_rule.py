@@ -21,6 +21,7 @@ from protocols.events import Started
 from protocols.rounds.aggregate import add, verify_ciphertexts
 from protocols.rounds.custody import Custody
 from protocols.rounds.release import ReleaseRule
+from protocols.rounds.seen import SeenDealings
 from protocols.told import Certified
 from protocols.types import NO_DIGEST
 from protocols.wire.messages import CellSet, ListCertificate, Release, SetList, Vote
@@ -77,7 +78,7 @@ class Member:
         """What it releases for a certified set, after a restart."""
         peer, key = COMMITTEE[self.index - 1], EPOCH_KEYS[self.index]
         rule = self.rule(self.journal)
-        machine = Custody(VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, SCHEME, 1, key, rule)
+        machine = Custody(VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, SCHEME, 1, key, rule, SeenDealings())
         machine.handle(Started(), 0)
         for made in MADE:
             machine.handle(made.to(self.index), 0)
@@ -160,7 +161,7 @@ def test_the_two_sides_shares_do_not_combine() -> None:
 def test_the_record_is_durable_before_the_share_leaves() -> None:
     """A crash between the two must never leave a share outside and nothing on the disk."""
     peer = COMMITTEE[0]
-    machine = Custody(VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, SCHEME, 1, EPOCH_KEYS[1], careful([]))
+    machine = Custody(VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, SCHEME, 1, EPOCH_KEYS[1], careful([]), SeenDealings())
     machine.handle(Started(), 0)
     for made in MADE:
         machine.handle(made.to(1), 0)

@@ -15,10 +15,11 @@ import numpy as np
 
 from protocols import merkle
 from protocols.encryption import expand
+from protocols.encryption.degree import combine, draw_challenge, draw_masks, prove_degree
 from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.packing import pack_share
 from protocols.encryption.scheme import PublicContext
-from protocols.encryption.sealing import EpochKeyPair, seal
+from protocols.encryption.sealing import DealingKey, EpochKeyPair, find_opening, seal
 from protocols.encryption.sharing import add_shares
 from protocols.types import Digest, Secret
 from protocols.updates.chunks import chunk_roots, update_root
@@ -87,21 +88,46 @@ def one_time_key_vectors() -> dict[str, Any]:
 
 
 def sealing_vectors() -> dict[str, Any]:
-    member, ephemeral, plaintext, context = bytes([2]) * 32, bytes([3]) * 32, b"seventeen bits", b"context"
-    pair = EpochKeyPair.generate(Secret(member))
+    member, dealing, plaintext, context = bytes([2]) * 32, bytes([3]) * 32, b"seventeen bits", b"context"
+    pair, key = EpochKeyPair.generate(Secret(member)), DealingKey(Secret(dealing))
+    sealed = seal(key, pair.public, plaintext, context)
     return {
         "member_seed": member.hex(),
         "member_public": pair.public.hex(),
-        "ephemeral_seed": ephemeral.hex(),
+        "dealing_seed": dealing.hex(),
+        "dealing_public": key.public.hex(),
+        "proof": key.prove(context).hex(),
         "plaintext": plaintext.hex(),
         "context": context.hex(),
-        "sealed": seal(Secret(ephemeral), pair.public, plaintext, context).hex(),
+        "sealed": sealed.hex(),
+        "opening": find_opening(pair, key.public, sealed, context).hex(),
+    }
+
+
+def degree_vectors() -> dict[str, Any]:
+    seed, threshold, members = Secret(bytes([1]) * 32), 3, 5
+    shares, masks = OneTimeKeyScheme().deal(seed, threshold, members), draw_masks(seed, threshold, members)
+    context, dealing, sealed = b"context", bytes([4]) * 32, [bytes([5]) * 32, bytes([6]) * 32]
+    challenge = draw_challenge(context, dealing, sealed)
+    return {
+        "seed": seed.reveal().hex(),
+        "threshold": threshold,
+        "members": members,
+        "masks": [mask.tolist() for mask in masks],
+        "context": context.hex(),
+        "dealing_public": dealing.hex(),
+        "sealed_digests": [digest.hex() for digest in sealed],
+        "left_first": challenge.left[:2].astype(int).tolist(),
+        "right_first": challenge.right[:2].astype(int).tolist(),
+        "combined": combine(challenge, shares, masks).tolist(),
+        "degree": prove_degree(challenge, shares, masks, threshold).hex(),
     }
 
 
 def vectors() -> dict[str, dict[str, Any]]:
     """File name -> its content."""
     return {
+        "degree.json": degree_vectors(),
         "merkle.json": merkle_vectors(),
         "messages.json": runpy.run_path(str(HERE / "message_vectors.py"))["message_vectors"](),
         "one_time_key.json": one_time_key_vectors(),

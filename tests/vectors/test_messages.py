@@ -128,6 +128,7 @@ def test_the_sealing_context_binds_share_and_ciphertext() -> None:
     sealing, root = EPOCH["sealing"], raw(EPOCH["committee_root"])
     parts = 12, sealing["cell"], raw(sealing["dealer"]), sealing["member"], raw(sealing["update_root"])
     assert tagged("sealed-share", root, *parts) == raw(sealing["context"])
+    assert tagged("dealing", root, *parts[:3], parts[4]) == raw(sealing["dealing_context"])
 
 
 def test_parameters_are_one_array() -> None:

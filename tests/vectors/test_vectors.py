@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -78,19 +79,51 @@ def test_shares_follow_from_the_protocol_in_plain_integers() -> None:
         assert hashlib.sha256(packed).hexdigest() == vectors["contributions"][1]["packed_shares"][member - 1]
 
 
+def derive(secret: bytes, info: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
+
+
 def test_sealing_follows_from_its_parts() -> None:
     vectors = {name: bytes.fromhex(value) for name, value in load("sealing.json").items()}
-
-    def derive(secret: bytes, info: bytes, length: int) -> bytes:
-        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
-
-    member = X25519PrivateKey.from_private_bytes(derive(vectors["member_seed"], b"2pm/seal/v1/epoch key", 32))
-    ephemeral = vectors["sealed"][:32]
-    info = b"2pm/seal/v1/share" + ephemeral + vectors["member_public"] + hashlib.sha256(vectors["context"]).digest()
-    derived = derive(member.exchange(X25519PublicKey.from_public_bytes(ephemeral)), info, 64)
-    assert derived[32:] == vectors["sealed"][32:64]
-    opened = ChaCha20Poly1305(derived[:32]).decrypt(bytes(12), vectors["sealed"][64:], vectors["context"])
+    context, dealing = vectors["context"], vectors["dealing_public"]
+    Ed25519PublicKey.from_public_bytes(dealing).verify(vectors["proof"], b"2pm/seal/v2/proof\0" + context)
+    prime, y = 2**255 - 19, int.from_bytes(dealing, "little") % 2**255
+    ephemeral = ((1 + y) * pow(1 - y, -1, prime) % prime).to_bytes(32, "little")
+    member = X25519PrivateKey.from_private_bytes(derive(vectors["member_seed"], b"2pm/seal/v2/epoch key", 32))
+    shared = member.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+    hashed = hashlib.sha256(context).digest()
+    opening = derive(shared, b"2pm/seal/v2/opening" + ephemeral + vectors["member_public"] + hashed, 32)
+    assert opening == vectors["opening"]
+    derived = derive(opening, b"2pm/seal/v2/share" + hashed, 64)
+    assert derived[32:] == vectors["sealed"][:32]
+    opened = ChaCha20Poly1305(derived[:32]).decrypt(bytes(12), vectors["sealed"][32:], context)
     assert opened == vectors["plaintext"]
+
+
+def field_elements(count: int, *parts: bytes) -> list[int]:
+    stream = shake(4 * count, *parts)
+    return [int.from_bytes(stream[4 * j : 4 * j + 4], "little") % 65_537 for j in range(count)]
+
+
+def test_the_degree_proof_follows_from_the_protocol_in_plain_integers() -> None:
+    vectors = load("degree.json")
+    seed, digests = bytes.fromhex(vectors["seed"]), b"".join(map(bytes.fromhex, vectors["sealed_digests"]))
+    drawn = field_elements(3 * 9, b"2pm/dealing/v1/masks", seed, struct.pack(">I", 3))
+    masks = [[sum(drawn[9 * k + c] * i**k for k in range(3)) % 65_537 for c in range(9)] for i in range(1, 6)]
+    assert masks == vectors["masks"]
+    parts = bytes.fromhex(vectors["context"]), bytes.fromhex(vectors["dealing_public"]), digests
+    weights = field_elements(2 * 64 * 9, b"2pm/dealing/v1/challenge", *parts)
+    left, right = weights[: 64 * 9], weights[64 * 9 :]
+    key = binomial(b"2pm/one-time-key/v1/key", seed)
+    words = field_elements(2 * 4096, b"2pm/one-time-key/v1/sharing", seed, struct.pack(">I", 3))
+    for i in range(1, 6):
+        share = [key[j] + words[j] * i + words[4096 + j] * i**2 for j in range(4096)]
+        for c in range(9):
+            total = sum(left[9 * (j // 64) + c] * right[9 * (j % 64) + c] * share[j] for j in range(4096))
+            assert (total + masks[i - 1][c]) % 65_537 == vectors["combined"][i - 1][c]
+    bits = "".join(f"{value:017b}" for row in vectors["combined"][:3] for value in row)
+    padded = bits + "0" * (-len(bits) % 8)
+    assert int(padded, 2).to_bytes(len(padded) // 8, "big").hex() == vectors["degree"]
 
 
 def test_merkle_vectors_follow_from_hashlib() -> None:
