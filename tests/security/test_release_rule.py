@@ -161,7 +161,9 @@ def test_the_two_sides_shares_do_not_combine() -> None:
 def test_the_record_is_durable_before_the_share_leaves() -> None:
     """A crash between the two must never leave a share outside and nothing on the disk."""
     peer = COMMITTEE[0]
-    machine = Custody(VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, SCHEME, 1, EPOCH_KEYS[1], careful([]), SeenDealings())
+    machine = Custody(
+        VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, SCHEME, 1, EPOCH_KEYS[1], careful([]), SeenDealings()
+    )
     machine.handle(Started(), 0)
     for made in MADE:
         machine.handle(made.to(1), 0)

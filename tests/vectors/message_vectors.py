@@ -89,7 +89,10 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
     """One of each type, that hang together as those of a round do."""
     slot = view.slot(HEIGHT)
     dealer = view.cells[CELL][0]
-    shares, dealing = (fill(3), fill(4), NO_DIGEST, fill(5)), wire.Dealing(bytes([16]) * 32, bytes([17]) * 64, b"degree")
+    shares, dealing = (
+        (fill(3), fill(4), NO_DIGEST, fill(5)),
+        wire.Dealing(bytes([16]) * 32, bytes([17]) * 64, b"degree"),
+    )
     manifest = wire.Manifest(slot, CELL, fill(9), (fill(1), fill(2)), shares, dealing)
     signed = SIGNERS[dealer](manifest)
     others = tuple(wire.Contribution(peer, fill(6)) for peer in view.cells[CELL][1:])
