@@ -21,8 +21,13 @@ SOURCES: Final = FOLDER / "src"
 ARTIFACTS: Final = FOLDER / "artifacts"
 CONTRACTS: Final = (
     "CheckpointAnchor",
+    "DMPToken",
+    "EigenLayerStakeSource",
+    "LocalStakeSource",
     "OperatorRegistry",
+    "StakeVault",
     "SubnetRegistry",
+    "TwoPMToken",
 )
 SETTINGS: Final[dict[str, Any]] = {
     "evmVersion": "cancun",

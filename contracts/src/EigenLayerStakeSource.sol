@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {Time} from "@openzeppelin/contracts/utils/types/Time.sol";
+import {IAVSRegistrar, IAllocationManager, IDelegationManager} from "./interfaces/IEigenLayer.sol";
+import {IEigenLayerStakeSource} from "./interfaces/IEigenLayerStakeSource.sol";
+import {IStakeSource} from "./interfaces/IStakeSource.sol";
+
+/// @notice See {IEigenLayerStakeSource}.
+contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessManaged {
+    using Checkpoints for Checkpoints.Trace208;
+
+    uint256 private constant ONE = 1e18;
+    /// @notice Our operators' set; the only one.
+    uint32 public constant OPERATOR_SET = 0;
+
+    IAllocationManager public immutable ALLOCATIONS;
+    IDelegationManager public immutable DELEGATIONS;
+    /// @notice Seconds between blocks of this chain: EigenLayer's delays are in blocks.
+    uint48 public immutable BLOCK_SECONDS;
+
+    address[] private _strategies;
+    uint96[] private _weights;
+    mapping(address operator => Checkpoints.Trace208) private _recorded;
+    /// @dev All that was ever slashed of an operator, by time.
+    mapping(address operator => Checkpoints.Trace208) private _slashed;
+    /// @inheritdoc IStakeSource
+    mapping(bytes32 offence => bool) public slashedFor;
+
+    modifier onlyAllocationManager(address avs, uint32[] calldata sets) {
+        if (msg.sender != address(ALLOCATIONS)) revert NotAllocationManager(msg.sender);
+        if (avs != address(this) || sets.length != 1 || sets[0] != OPERATOR_SET) revert WrongOperatorSet(avs);
+        _;
+    }
+
+    constructor(
+        IAllocationManager allocations,
+        IDelegationManager delegations,
+        address[] memory strategies_,
+        uint96[] memory weights,
+        uint48 blockSeconds,
+        address authority
+    ) AccessManaged(authority) {
+        if (strategies_.length != weights.length || weights.length == 0) {
+            revert LengthsDiffer(strategies_.length, weights.length);
+        }
+        for (uint256 i = 1; i < strategies_.length; ++i) {
+            if (strategies_[i] <= strategies_[i - 1]) revert NotAscending(strategies_[i]);
+        }
+        ALLOCATIONS = allocations;
+        DELEGATIONS = delegations;
+        BLOCK_SECONDS = blockSeconds;
+        _strategies = strategies_;
+        _weights = weights;
+    }
+
+    /// @inheritdoc IEigenLayerStakeSource
+    function enrol(string calldata metadataURI) external restricted {
+        ALLOCATIONS.updateAVSMetadataURI(address(this), metadataURI);
+        ALLOCATIONS.setAVSRegistrar(address(this), address(this));
+        IAllocationManager.CreateSetParams[] memory sets = new IAllocationManager.CreateSetParams[](1);
+        sets[0] = IAllocationManager.CreateSetParams(OPERATOR_SET, _strategies);
+        ALLOCATIONS.createOperatorSets(address(this), sets);
+    }
+
+    /// @inheritdoc IAVSRegistrar
+    function registerOperator(address operator, address avs, uint32[] calldata operatorSetIds, bytes calldata)
+        external
+        onlyAllocationManager(avs, operatorSetIds)
+    {
+        if (!DELEGATIONS.isOperator(operator)) revert NotEigenLayerOperator(operator);
+        emit OperatorEntered(operator);
+    }
+
+    /// @inheritdoc IAVSRegistrar
+    function deregisterOperator(address operator, address avs, uint32[] calldata operatorSetIds)
+        external
+        onlyAllocationManager(avs, operatorSetIds)
+    {
+        emit OperatorLeft(operator);
+    }
+
+    /// @inheritdoc IEigenLayerStakeSource
+    function record(address operator) public returns (uint256 present) {
+        present = stake(operator);
+        _recorded[operator].push(Time.timestamp(), SafeCast.toUint208(present));
+        emit StakeRecorded(operator, present);
+    }
+
+    /// @inheritdoc IStakeSource
+    /// @dev EigenLayer slashes a share of what is allocated now. We want a share of what was slashable then, so we ask for
+    ///      less where there is more now, and what it really took is the difference that it reports afterwards.
+    function slash(address operator, uint48 when, uint64 share, bytes32 offence)
+        external
+        restricted
+        returns (uint256 amount)
+    {
+        if (slashedFor[offence]) revert AlreadySlashed(offence);
+        if (share == 0 || share > ONE) revert BadShare(share);
+        if (when > Time.timestamp()) revert OffenceInFuture(when);
+        slashedFor[offence] = true;
+        uint256 present = stake(operator);
+        uint256 wad = present == 0 ? 0 : Math.mulDiv(slashableStake(operator, when), share, present);
+        if (wad > 0) amount = _slash(operator, wad, present);
+        emit StakeSlashed(offence, operator, when, share, amount);
+    }
+
+    /// @inheritdoc IStakeSource
+    function stake(address operator) public view returns (uint256 sum) {
+        if (!ALLOCATIONS.isMemberOfOperatorSet(operator, _set())) return 0;
+        address[] memory one = new address[](1);
+        one[0] = operator;
+        uint32 present = SafeCast.toUint32(block.number);
+        uint256[] memory amounts = ALLOCATIONS.getMinimumSlashableStake(_set(), one, _strategies, present)[0];
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            sum += Math.mulDiv(amounts[i], _weights[i], ONE);
+        }
+    }
+
+    /// @inheritdoc IStakeSource
+    function slashableStake(address operator, uint48 when) public view returns (uint256) {
+        uint48 present = Time.timestamp();
+        if (when > present || present - when > exitDelay()) return 0;
+        Checkpoints.Trace208 storage slashed = _slashed[operator];
+        uint256 since = slashed.latest() - slashed.upperLookupRecent(when);
+        uint256 then = _recorded[operator].upperLookupRecent(when);
+        return Math.min(Math.saturatingSub(then, since), stake(operator));
+    }
+
+    /// @inheritdoc IStakeSource
+    function exitDelay() public view returns (uint48) {
+        uint256 blocks = Math.min(ALLOCATIONS.DEALLOCATION_DELAY(), DELEGATIONS.minWithdrawalDelayBlocks());
+        return SafeCast.toUint48(blocks * BLOCK_SECONDS);
+    }
+
+    /// @inheritdoc IEigenLayerStakeSource
+    function strategies() external view returns (address[] memory, uint96[] memory) {
+        return (_strategies, _weights);
+    }
+
+    /// @inheritdoc IAVSRegistrar
+    function supportsAVS(address avs) external view returns (bool) {
+        return avs == address(this);
+    }
+
+    function _slash(address operator, uint256 wad, uint256 present) private returns (uint256 amount) {
+        uint256[] memory wads = new uint256[](_strategies.length);
+        for (uint256 i = 0; i < wads.length; ++i) {
+            wads[i] = wad;
+        }
+        ALLOCATIONS.slashOperator(
+            address(this), IAllocationManager.SlashingParams(operator, OPERATOR_SET, _strategies, wads, "2PM offence")
+        );
+        amount = Math.saturatingSub(present, record(operator));
+        Checkpoints.Trace208 storage slashed = _slashed[operator];
+        slashed.push(Time.timestamp(), SafeCast.toUint208(slashed.latest() + amount));
+    }
+
+    function _set() private view returns (IAllocationManager.OperatorSet memory) {
+        return IAllocationManager.OperatorSet(address(this), OPERATOR_SET);
+    }
+}

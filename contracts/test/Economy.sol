@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+
+/// @notice The authority of a test: one admin may call everything, nobody else anything, until roles are given.
+contract Powers is AccessManager {
+    constructor(address admin) AccessManager(admin) {}
+}
+
+/// @notice A random number brought into a range.
+function bound(uint256 value, uint256 low, uint256 high) pure returns (uint256) {
+    return low + value % (high - low + 1);
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {EigenLayerStakeSource} from "../src/EigenLayerStakeSource.sol";
+import {IAVSRegistrar, IAllocationManager, IDelegationManager} from "../src/interfaces/IEigenLayer.sol";
+import {IEigenLayerStakeSource} from "../src/interfaces/IEigenLayerStakeSource.sol";
+import {IStakeSource} from "../src/interfaces/IStakeSource.sol";
+import {Powers} from "./Economy.sol";
+import {Kit, vm} from "./Kit.sol";
+
+/// @notice EigenLayer as its published interface says that it behaves, as far as we use it.
+contract EigenLayerDouble is IAllocationManager, IDelegationManager {
+    mapping(address operator => mapping(address strategy => uint256)) public amounts;
+    mapping(address account => bool) public isOperator;
+    mapping(address operator => mapping(bytes32 set => bool)) private _members;
+    mapping(address avs => address) public registrars;
+    mapping(address avs => uint256) public sets;
+    mapping(address avs => string) public metadata;
+
+    function become(address operator) external {
+        isOperator[operator] = true;
+    }
+
+    function allocate(address operator, address strategy, uint256 amount) external {
+        amounts[operator][strategy] = amount;
+    }
+
+    function join(address operator, address avs, uint32 set) external {
+        uint32[] memory ids = new uint32[](1);
+        ids[0] = set;
+        IAVSRegistrar(avs).registerOperator(operator, avs, ids, "");
+        _members[operator][keccak256(abi.encode(avs, set))] = true;
+    }
+
+    function leave(address operator, address avs, uint32 set) external {
+        uint32[] memory ids = new uint32[](1);
+        ids[0] = set;
+        IAVSRegistrar(avs).deregisterOperator(operator, avs, ids);
+        _members[operator][keccak256(abi.encode(avs, set))] = false;
+    }
+
+    function updateAVSMetadataURI(address avs, string calldata uri) external {
+        require(msg.sender == avs, "not the AVS");
+        metadata[avs] = uri;
+    }
+
+    function setAVSRegistrar(address avs, address registrar) external {
+        require(msg.sender == avs && bytes(metadata[avs]).length > 0, "no metadata");
+        require(IAVSRegistrar(registrar).supportsAVS(avs), "unsupported");
+        registrars[avs] = registrar;
+    }
+
+    function createOperatorSets(address avs, CreateSetParams[] calldata params) external {
+        require(msg.sender == avs, "not the AVS");
+        sets[avs] += params.length;
+    }
+
+    function slashOperator(address avs, SlashingParams calldata params) external {
+        require(msg.sender == avs, "not the AVS");
+        for (uint256 i = 0; i < params.strategies.length; ++i) {
+            require(params.wadsToSlash[i] > 0 && params.wadsToSlash[i] <= 1e18, "wad");
+            uint256 amount = amounts[params.operator][params.strategies[i]];
+            amounts[params.operator][params.strategies[i]] = amount - amount * params.wadsToSlash[i] / 1e18;
+        }
+    }
+
+    function getMinimumSlashableStake(
+        OperatorSet calldata,
+        address[] calldata operators,
+        address[] calldata strategies,
+        uint32
+    ) external view returns (uint256[][] memory found) {
+        found = new uint256[][](operators.length);
+        for (uint256 i = 0; i < operators.length; ++i) {
+            found[i] = new uint256[](strategies.length);
+            for (uint256 j = 0; j < strategies.length; ++j) {
+                found[i][j] = amounts[operators[i]][strategies[j]];
+            }
+        }
+    }
+
+    function isMemberOfOperatorSet(address operator, OperatorSet calldata set) external view returns (bool) {
+        return _members[operator][keccak256(abi.encode(set.avs, set.id))];
+    }
+
+    function DEALLOCATION_DELAY() external pure returns (uint32) {
+        return 200;
+    }
+
+    function minWithdrawalDelayBlocks() external pure returns (uint32) {
+        return 100;
+    }
+}
+
+contract EigenLayerStakeSourceTest is Kit {
+    EigenLayerDouble private _eigen;
+    EigenLayerStakeSource private _source;
+    address private _op;
+    address private _first;
+    address private _second;
+
+    function setUp() public {
+        (_op, _first, _second) = (_name("operator"), _name("strategy 1"), _name("strategy 2"));
+        if (_first > _second) (_first, _second) = (_second, _first);
+        _eigen = new EigenLayerDouble();
+        address[] memory strategies = new address[](2);
+        uint96[] memory weights = new uint96[](2);
+        (strategies[0], strategies[1]) = (_first, _second);
+        (weights[0], weights[1]) = (1e18, 0.5e18);
+        _source = new EigenLayerStakeSource(_eigen, _eigen, strategies, weights, 12, address(new Powers(address(this))));
+        _eigen.become(_op);
+        _eigen.join(_op, address(_source), 0);
+        _eigen.allocate(_op, _first, 6e18);
+        _eigen.allocate(_op, _second, 8e18);
+    }
+
+    function test_strategiesAreDistinctAndOrdered() public {
+        address[] memory twice = new address[](2);
+        (twice[0], twice[1]) = (_second, _second);
+        Powers powers = new Powers(address(this));
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.NotAscending.selector, _second));
+        new EigenLayerStakeSource(_eigen, _eigen, twice, new uint96[](2), 12, address(powers));
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.LengthsDiffer.selector, 2, 1));
+        new EigenLayerStakeSource(_eigen, _eigen, twice, new uint96[](1), 12, address(powers));
+    }
+
+    function test_itEnrolsItself() public {
+        _source.enrol("ipfs://about");
+        vm.assertEq(_eigen.registrars(address(_source)), address(_source));
+        vm.assertEq(_eigen.sets(address(_source)), 1);
+        (address[] memory strategies, uint96[] memory weights) = _source.strategies();
+        vm.assertEq(strategies[1], _second);
+        vm.assertEq(weights[1], 0.5e18);
+    }
+
+    function test_onlyTheTimelockEnrols() public {
+        vm.prank(_op);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _op));
+        _source.enrol("ipfs://about");
+    }
+
+    function test_anOperatorEntersAndLeaves() public {
+        vm.expectEmit(true, false, false, true, address(_source));
+        emit IEigenLayerStakeSource.OperatorLeft(_op);
+        _eigen.leave(_op, address(_source), 0);
+        vm.expectEmit(true, false, false, true, address(_source));
+        emit IEigenLayerStakeSource.OperatorEntered(_op);
+        _eigen.join(_op, address(_source), 0);
+    }
+
+    function test_onlyTheAllocationManagerRegisters() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(IEigenLayerStakeSource.NotAllocationManager.selector, address(this))
+        );
+        _source.registerOperator(_op, address(_source), new uint32[](1), "");
+        vm.expectRevert(
+            abi.encodeWithSelector(IEigenLayerStakeSource.NotAllocationManager.selector, address(this))
+        );
+        _source.deregisterOperator(_op, address(_source), new uint32[](1));
+    }
+
+    function test_onlyOurSetIsServed() public {
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.WrongOperatorSet.selector, address(_source)));
+        _eigen.join(_op, address(_source), 1);
+        vm.prank(address(_eigen));
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.WrongOperatorSet.selector, address(this)));
+        _source.registerOperator(_op, address(this), new uint32[](1), "");
+    }
+
+    function test_onlyEigenLayersOperatorsEnter() public {
+        address stranger = _name("stranger");
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.NotEigenLayerOperator.selector, stranger));
+        _eigen.join(stranger, address(_source), 0);
+    }
+
+    function test_stakeIsWeighedOverStrategies() public view {
+        vm.assertEq(_source.stake(_op), 10e18);
+    }
+
+    function test_whoIsNoMemberHasNoStake() public {
+        _eigen.leave(_op, address(_source), 0);
+        vm.assertEq(_source.stake(_op), 0);
+    }
+
+    function test_aSlashAsksForTheShare() public {
+        _source.record(_op);
+        vm.assertEq(_source.slash(_op, uint48(block.timestamp), 0.25e18, "one"), 2.5e18);
+        vm.assertEq(_eigen.amounts(_op, _first), 4.5e18);
+        vm.assertEq(_eigen.amounts(_op, _second), 6e18);
+        vm.assertEq(_source.stake(_op), 7.5e18);
+    }
+
+    function test_aSlashIsBoundedByWhatWasNoted() public {
+        _source.record(_op);
+        uint48 offence = uint48(block.timestamp);
+        vm.warp(block.timestamp + 60);
+        _eigen.allocate(_op, _first, 16e18);
+        vm.assertEq(_source.slashableStake(_op, offence), 10e18);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "one"), 10e18);
+        vm.assertEq(_source.stake(_op), 10e18);
+    }
+
+    function test_withoutANoteNothingIsSlashed() public {
+        uint48 offence = uint48(block.timestamp);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "one"), 0);
+        _source.record(_op);
+        vm.warp(block.timestamp + 1201);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "two"), 0);
+        vm.assertEq(_source.stake(_op), 10e18);
+    }
+
+    function test_slashesAddUpToNoMoreThanWasNoted() public {
+        _source.record(_op);
+        uint48 offence = uint48(block.timestamp);
+        vm.warp(block.timestamp + 60);
+        _eigen.allocate(_op, _first, 96e18);
+        uint256 sum = _source.slash(_op, offence, 0.5e18, "one") + _source.slash(_op, offence, 1e18, "two");
+        vm.assertEq(_source.slash(_op, offence, 1e18, "three"), 0);
+        vm.assertLe(sum, 10e18, "sum");
+        vm.assertGe(sum, 10e18 - 1e6, "sum");
+    }
+
+    function test_badSlashesAreRefused() public {
+        _source.slash(_op, uint48(block.timestamp), 1, "one");
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.AlreadySlashed.selector, bytes32("one")));
+        _source.slash(_op, uint48(block.timestamp), 1, "one");
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.BadShare.selector, 0));
+        _source.slash(_op, uint48(block.timestamp), 0, "two");
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.OffenceInFuture.selector, uint48(block.timestamp + 1)));
+        _source.slash(_op, uint48(block.timestamp + 1), 1, "two");
+    }
+
+    function test_onlyTheSlasherSlashes() public {
+        vm.prank(_op);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _op));
+        _source.slash(_op, uint48(block.timestamp), 1, "one");
+    }
+
+    function test_theExitDelayIsEigenLayersShortest() public view {
+        vm.assertEq(_source.exitDelay(), 1200);
+    }
+}

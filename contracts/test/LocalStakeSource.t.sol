@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {LocalStakeSource} from "../src/LocalStakeSource.sol";
+import {StakeVault} from "../src/StakeVault.sol";
+import {TwoPMToken} from "../src/TwoPMToken.sol";
+import {ILocalStakeSource} from "../src/interfaces/ILocalStakeSource.sol";
+import {IStakeSource} from "../src/interfaces/IStakeSource.sol";
+import {IStakeVault} from "../src/interfaces/IStakeVault.sol";
+import {Powers} from "./Economy.sol";
+import {Kit, vm} from "./Kit.sol";
+
+contract LocalStakeSourceTest is Kit {
+    uint64 private constant VAULT_ROLE = 7;
+    uint48 private constant COIN_EPOCH = 2 days;
+    uint48 private constant TOKEN_EPOCH = 1 days;
+
+    Powers private _powers;
+    TwoPMToken private _token;
+    StakeVault private _coins;
+    StakeVault private _tokens;
+    LocalStakeSource private _source;
+    address private _slasher;
+    address private _op;
+
+    function setUp() public {
+        (_slasher, _op) = (_name("slasher"), _name("operator"));
+        _powers = new Powers(address(this));
+        _token = new TwoPMToken(address(this), 1e27);
+        _coins = new StakeVault(address(0), COIN_EPOCH, _name("treasury"), address(_powers));
+        _tokens = new StakeVault(address(_token), TOKEN_EPOCH, _name("treasury"), address(_powers));
+        ILocalStakeSource.WeighedVault[] memory both = new ILocalStakeSource.WeighedVault[](2);
+        both[0] = ILocalStakeSource.WeighedVault(_coins, 1e18);
+        both[1] = ILocalStakeSource.WeighedVault(_tokens, 0.01e18);
+        _source = new LocalStakeSource(both, address(_powers));
+        _powers.grantRole(VAULT_ROLE, address(_source), 0);
+        _powers.grantRole(VAULT_ROLE + 1, _slasher, 0);
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = IStakeVault.slash.selector;
+        _powers.setTargetFunctionRole(address(_coins), selectors, VAULT_ROLE);
+        _powers.setTargetFunctionRole(address(_tokens), selectors, VAULT_ROLE);
+        selectors[0] = IStakeSource.slash.selector;
+        _powers.setTargetFunctionRole(address(_source), selectors, VAULT_ROLE + 1);
+        vm.warp((block.timestamp / COIN_EPOCH + 1) * COIN_EPOCH + 1);
+        vm.deal(address(this), 2e18);
+        _coins.deposit{value: 2e18}(_op, address(this), 2e18);
+        _token.approve(address(_tokens), 1e27);
+        _tokens.deposit(_op, address(this), 300e18);
+    }
+
+    function test_stakeIsTheWeighedSum() public view {
+        vm.assertEq(_source.stake(_op), 5e18);
+        vm.assertEq(_source.slashableStake(_op, uint48(block.timestamp)), 5e18);
+        vm.assertEq(_source.stake(address(this)), 0);
+    }
+
+    function test_whatLeavesIsSlashableAndDoesNotCount() public {
+        _coins.requestExit(_op, 1e21);
+        vm.assertEq(_source.stake(_op), 4e18);
+        vm.assertEq(_source.slashableStake(_op, uint48(block.timestamp)), 5e18);
+    }
+
+    function test_theExitDelayIsTheShortest() public view {
+        vm.assertEq(_source.exitDelay(), TOKEN_EPOCH);
+    }
+
+    function test_aSlashReachesEveryVault() public {
+        vm.assertEq(_slash(0.5e18, "one"), 2.5e18);
+        vm.assertEq(_coins.unswept(), 1e18);
+        vm.assertEq(_tokens.unswept(), 150e18);
+        vm.assertTrue(_source.slashedFor("one"), "slashed");
+    }
+
+    function test_eachOffenceIsSlashedOnce() public {
+        _slash(0.5e18, "one");
+        vm.prank(_slasher);
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.AlreadySlashed.selector, bytes32("one")));
+        _source.slash(_op, uint48(block.timestamp), 0.5e18, "one");
+    }
+
+    function test_theOrderOfOffencesDoesNotMatter() public {
+        uint256 start = vm.snapshotState();
+        _slash(0.5e18, "one");
+        _slash(0.1e18, "two");
+        uint256 left = _source.stake(_op);
+        vm.revertToState(start);
+        _slash(0.1e18, "two");
+        _slash(0.5e18, "one");
+        vm.assertEq(_source.stake(_op), left);
+        vm.assertEq(left, 2.25e18);
+    }
+
+    function test_aShareIsAShare() public {
+        for (uint64 i = 0; i < 2; ++i) {
+            uint64 share = i * (1e18 + 1);
+            vm.prank(_slasher);
+            vm.expectRevert(abi.encodeWithSelector(IStakeSource.BadShare.selector, share));
+            _source.slash(_op, uint48(block.timestamp), share, "one");
+        }
+    }
+
+    function test_noOffenceInTheFuture() public {
+        uint48 when = uint48(block.timestamp + 1);
+        vm.prank(_slasher);
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.OffenceInFuture.selector, when));
+        _source.slash(_op, when, 1, "one");
+    }
+
+    function test_onlyTheSlasherSlashes() public {
+        vm.prank(_op);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _op));
+        _source.slash(_op, uint48(block.timestamp), 1, "one");
+    }
+
+    function test_weightsChange() public {
+        _source.setVault(_tokens, 0);
+        vm.assertEq(_source.stake(_op), 2e18);
+        vm.assertEq(_source.vaults().length, 2);
+        _slash(0.5e18, "one");
+        vm.assertEq(_tokens.unswept(), 150e18);
+    }
+
+    function test_thereIsALimitOfVaults() public {
+        _source.setVault(StakeVault(_name("third")), 1);
+        _source.setVault(StakeVault(_name("fourth")), 1);
+        vm.expectRevert(abi.encodeWithSelector(ILocalStakeSource.TooManyVaults.selector, 4));
+        _source.setVault(StakeVault(_name("fifth")), 1);
+        vm.expectRevert(ILocalStakeSource.NoVault.selector);
+        new LocalStakeSource(new ILocalStakeSource.WeighedVault[](0), address(_powers));
+    }
+
+    function test_onlyTheTimelockSetsVaults() public {
+        vm.prank(_slasher);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _slasher));
+        _source.setVault(_tokens, 0);
+    }
+
+    function _slash(uint64 share, bytes32 offence) private returns (uint256) {
+        vm.prank(_slasher);
+        return _source.slash(_op, uint48(block.timestamp), share, offence);
+    }
+}
