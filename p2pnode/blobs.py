@@ -1,61 +1,118 @@
-"""Content-addressed files with a bounded total size.
+"""Content-addressed blobs in files with a bounded total size.
 
-A blob's name is its digest in the protocol, which may be a Merkle root that only the protocol can recompute. So each
-file starts with the SHA-256 of what follows, and a blob that the disk has damaged is never handed out.
+Blobs that are put together share a file, so that making them durable costs one flush, not one each. A blob's name is
+its digest in the protocol, which may be a Merkle root that only the protocol can recompute; so the file carries the
+SHA-256 of each, and a blob that the disk has damaged is never handed out.
+
+A file: `2PMB`, version u8, count u32, then for each blob digest (32 bytes), size u64 and SHA-256 (32), SHA-256 of all
+that (32), then the blobs. Integers are big-endian.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from p2pnode.files import explained, make_folder, write_durably
+from p2pnode.files import explained, make_folder, sync_folder, write_durably
 from protocols.errors import LocalError
 from protocols.types import Digest
 
+_START: Final = struct.Struct(">4sBI")
+_ENTRY: Final = struct.Struct(">32sQ32s")
+_MAGIC, _VERSION = b"2PMB", 1
 _CHECKSUM_BYTES: Final = 32
-_NAME: Final = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a blob stands."""
+
+    pack: str
+    offset: int
+    size: int
+    checksum: bytes
 
 
 class BlobStore:
-    """Blobs in one folder, a file each.
+    """Blobs in one folder.
 
     Attributes:
-        used_bytes: what all blobs take, checksums included; never above the budget.
+        used_bytes: what all files take; never above the budget. A file goes when the last of its blobs is dropped.
 
     Raises:
-        LocalError: the disk refuses.
+        LocalError: the disk refuses, or the folder holds something else.
     """
 
     def __init__(self, folder: Path, budget_bytes: int) -> None:
         self._folder = folder
         self._budget_bytes = budget_bytes
+        self._places: dict[Digest, _Place] = {}
+        self._packs: dict[str, tuple[int, set[Digest]]] = {}
+        self._dirty: set[str] = set()
         make_folder(folder)
         with explained("read the folder", folder):
-            for unfinished in folder.glob(".new-*"):
-                unfinished.unlink()
-            self._sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
-        self.used_bytes = sum(self._sizes.values())
+            for file in folder.iterdir():
+                places = {} if file.name.startswith(".new-") else _read_index(file)
+                if places:
+                    self._enter(file.name, places, file.stat().st_size)
+                else:
+                    file.unlink()  # a crash left it unfinished
 
-    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:
-        """Stores a blob; a no-op if it is there. One that others have too need not be durable on return.
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(size for size, _ in self._packs.values())
+
+    def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
+        """Stores blobs, those that are not there. They survive a kill at once, and a power cut after `sync`.
 
         Raises:
             LocalError: the budget is spent or the disk refuses.
         """
-        name, size = digest.hex(), _CHECKSUM_BYTES + len(blob)
-        if name in self._sizes:
+        if durable:
+            self._dirty.update(self._places[digest].pack for digest, _ in blobs if digest in self._places)
+        new = {digest: blob for digest, blob in blobs if digest not in self._places}
+        if not new:
             return
+        index = _index(new)
+        size = len(index) + sum(map(len, new.values()))
         if self.used_bytes + size > self._budget_bytes:
             raise LocalError(
-                f"no room for a blob of {len(blob)} bytes in {self._folder}: {self.used_bytes} of "
-                f"{self._budget_bytes} bytes are in use; raise blob_budget_mib in the settings"
+                f"no room for blobs of {size} bytes in {self._folder}: {self.used_bytes} of {self._budget_bytes} bytes "
+                "are in use; raise blob_budget_mib in the settings"
             )
-        write_durably(self._folder / name, hashlib.sha256(blob).digest() + blob, replace=True, sync=durable)
-        self._sizes[name] = size
-        self.used_bytes += size
+        name = next(iter(new)).hex()
+        write_durably(self._folder / name, b"".join([index, *new.values()]), replace=True, sync=False)
+        self._enter(name, _places(index, name), size)
+        if durable:
+            self._dirty.add(name)
+
+    def take_unsynced(self) -> frozenset[str]:
+        """The files that are to be made durable: hand them to `sync`."""
+        taken, self._dirty = frozenset(self._dirty), set()
+        return taken
+
+    def unsynced(self, names: frozenset[str]) -> None:
+        """Takes back files that could not be made durable."""
+        self._dirty |= names & self._packs.keys()
+
+    def sync(self, names: frozenset[str]) -> None:
+        """Makes files durable that `take_unsynced` named; it may run in a thread beside the other methods.
+
+        Raises:
+            LocalError: the disk refuses.
+        """
+        for name in sorted(names):
+            with explained("write", self._folder / name):
+                _sync_file(self._folder / name)
+        if names:
+            with explained("write", self._folder):
+                sync_folder(self._folder)
 
     def get(self, digest: Digest) -> bytes | None:
         """The blob, or None if it is not here.
@@ -63,25 +120,79 @@ class BlobStore:
         Raises:
             LocalError: the file was damaged on the disk.
         """
-        if digest.hex() not in self._sizes:
+        place = self._places.get(digest)
+        if place is None:
             return None
-        path = self._folder / digest.hex()
-        with explained("read", path):
-            data = path.read_bytes()
-        checksum, blob = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
-        if hashlib.sha256(blob).digest() != checksum:
+        path = self._folder / place.pack
+        with explained("read", path), path.open("rb") as file:
+            file.seek(place.offset)
+            blob = file.read(place.size)
+        if hashlib.sha256(blob).digest() != place.checksum:
             raise LocalError(f"the blob {path} was damaged on the disk: stop the node, delete that file, and restart")
         return blob
 
     def drop(self, digest: Digest) -> None:
         """Forgets a blob; a no-op if it is not here."""
-        size = self._sizes.pop(digest.hex(), None)
-        if size is None:
+        place = self._places.pop(digest, None)
+        if place is None:
             return
-        self.used_bytes -= size
-        with explained("delete", self._folder / digest.hex()):
-            (self._folder / digest.hex()).unlink(missing_ok=True)
+        left = self._packs[place.pack][1]
+        left.discard(digest)
+        if left:
+            return
+        del self._packs[place.pack]
+        self._dirty.discard(place.pack)
+        with explained("delete", self._folder / place.pack):
+            (self._folder / place.pack).unlink(missing_ok=True)
 
     def digests(self) -> tuple[Digest, ...]:
         """All blobs that are here."""
-        return tuple(Digest(bytes.fromhex(name)) for name in self._sizes if _NAME.fullmatch(name))
+        return tuple(self._places)
+
+    def _enter(self, name: str, places: dict[Digest, _Place], size: int) -> None:
+        mine = {digest: place for digest, place in places.items() if digest not in self._places}
+        self._places |= mine
+        self._packs[name] = size, set(mine)
+
+
+def _index(blobs: dict[Digest, bytes]) -> bytes:
+    entries = [_ENTRY.pack(digest, len(blob), hashlib.sha256(blob).digest()) for digest, blob in blobs.items()]
+    index = b"".join([_START.pack(_MAGIC, _VERSION, len(entries)), *entries])
+    return index + hashlib.sha256(index).digest()
+
+
+def _places(index: bytes, name: str) -> dict[Digest, _Place]:
+    """What an index says."""
+    places, offset = {}, len(index)
+    for digest, size, checksum in _ENTRY.iter_unpack(index[_START.size : -_CHECKSUM_BYTES]):
+        places[Digest(digest)] = _Place(name, offset, size, checksum)
+        offset += size
+    return places
+
+
+def _read_index(file: Path) -> dict[Digest, _Place]:
+    """The blobs of a file; of one that is not whole, none.
+
+    Raises:
+        LocalError: the file is none of ours.
+    """
+    with file.open("rb") as opened:
+        start = opened.read(_START.size)
+        if start[:4] != _MAGIC[: len(start)]:
+            raise LocalError(f"{file} is no file of this version of p2pnode: use that one, or choose another folder")
+        if len(start) < _START.size:
+            return {}
+        index = start + opened.read(_ENTRY.size * _START.unpack(start)[2] + _CHECKSUM_BYTES)
+    sound = hashlib.sha256(index[:-_CHECKSUM_BYTES]).digest() == index[-_CHECKSUM_BYTES:]
+    return _places(index, file.name) if sound else {}
+
+
+def _sync_file(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # dropped meanwhile
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import trio
+
 from p2pnode.blobs import BlobStore
 from p2pnode.journal import Journal
+from protocols.errors import LocalError
 from protocols.types import Digest
 
 
@@ -19,6 +23,8 @@ class FolderDisk:
 
     def __init__(self, folder: Path, blob_budget_bytes: int) -> None:
         self._journal = Journal(folder / "journal")
+        self._appended: list[bytes] = []
+        self._committing = trio.Lock()
         try:
             self._blobs = BlobStore(folder / "blobs", blob_budget_bytes)
         except BaseException:
@@ -26,16 +32,36 @@ class FolderDisk:
             raise
 
     def append(self, record: bytes) -> None:
-        """See `Journal.append`."""
-        self._journal.append(record)
+        """A record for the journal; it is written by the next `commit`."""
+        self._appended.append(record)
+
+    async def commit(self) -> None:
+        """Makes durable what was appended and put, the blobs first: no record tells of a blob that is not there.
+
+        The flushes run in a thread, one for all that came together; the event loop goes on meanwhile.
+
+        Raises:
+            LocalError: the disk refuses; the next commit tries again.
+        """
+        async with self._committing:
+            records, self._appended = self._appended, []
+            files = self._blobs.take_unsynced()
+            if not records and not files:
+                return
+            try:
+                await trio.to_thread.run_sync(self._flush, records, files)
+            except LocalError:
+                self._appended[:0] = records
+                self._blobs.unsynced(files)
+                raise
 
     def records(self) -> tuple[bytes, ...]:
-        """See `Journal.records`."""
+        """See `Journal.records`: what was committed."""
         return self._journal.records()
 
-    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:
+    def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
         """See `BlobStore.put`."""
-        self._blobs.put(digest, blob, durable=durable)
+        self._blobs.put(blobs, durable=durable)
 
     def get(self, digest: Digest) -> bytes | None:
         """See `BlobStore.get`."""
@@ -52,6 +78,11 @@ class FolderDisk:
     def close(self) -> None:
         """Lets go of the folder."""
         self._journal.close()
+
+    def _flush(self, records: list[bytes], files: frozenset[str]) -> None:
+        self._blobs.sync(files)
+        if records:
+            self._journal.append(*records)
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ observed and unanswered: its machine sits the round out, and the ledger's deadli
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -67,6 +67,8 @@ INBOUND_MAX: Final = 5_000
 """Queued events from which on messages from outside wait: what this node itself has under way always finds room."""
 SEND_TRIES: Final = 4
 SEND_RETRY_S: Final = 0.5
+KEPT: Final = Journal | Store | Adopt
+"""Effects that leave something on the disk."""
 LEDGER: Final = -1
 """The height under which the ledger's own machine runs: it lives as long as the node."""
 
@@ -160,9 +162,8 @@ class Driver:
 
     def store(self, height: int, effect: Store) -> None:
         """Keeps blobs until the round is dropped."""
-        for digest, blob in effect.blobs:
-            self._ports.disk.put(digest, blob, durable=effect.durable)
-            self._kept.setdefault(height, set()).add(digest)
+        self._ports.disk.put(effect.blobs, durable=effect.durable)
+        self._kept.setdefault(height, set()).update(digest for digest, _ in effect.blobs)
 
     def erase(self, below: int) -> None:
         """Has the machines of rounds below a height forget their secrets."""
@@ -202,7 +203,7 @@ class Driver:
         return self._queue.statistics().current_buffer_used
 
     def write(self, record: Journal) -> None:
-        """Makes a record durable."""
+        """Records; durable with the disk's next commit, before which nothing that rests on it may leave the node."""
         self._ports.disk.append(encode(record))
         self.journal.setdefault(record.height, []).append(record)
         if record.kind == SPENT:
@@ -218,7 +219,7 @@ class Driver:
             while pending and not team.closed:
                 target, each = pending.popleft()
                 for receiver in [target] if target is not None else list(team.machines):
-                    self._handle(team, receiver, each, pending)
+                    await self._handle(team, receiver, each, pending)
 
     def guard(self, name: str, team: Team, task: Callable[[], Awaitable[None]]) -> None:
         """Runs a task of a team, for as long as the team is there; see `Supervisor.guard`."""
@@ -233,13 +234,14 @@ class Driver:
 
         self._tasks.guard(name, scoped)
 
-    def _handle(
+    async def _handle(
         self, team: Team, machine: AnyMachine, event: Event, pending: deque[tuple[AnyMachine | None, Event]]
     ) -> None:
         """A fault in one machine must not take the others down.
 
-        Behind an effect that failed nothing more is performed in a round: it may be the journal's. The ledger has
-        nothing to hide, but a next round to begin: its effects are performed whatever happened to those before.
+        What is to be kept is kept first, and durable at the cost of one flush before anything else is performed. Behind
+        an effect that failed nothing more is performed in a round: it may be the journal's. The ledger has nothing to
+        hide, but a next round to begin: its effects are performed whatever happened to those before.
         """
         if isinstance(event, Received) and not machine.accepts(type(event.message)):
             return
@@ -247,12 +249,24 @@ class Driver:
         with self._tasks.surviving(name):
             effects = machine.handle(event, self._ports.clock.now())
             if team.height != LEDGER:
+                kept = [effect for effect in effects if isinstance(effect, Journal | Store)]
+                for record in kept:
+                    self._perform(team, machine, record, pending)
+                await self._commit(kept)
                 for effect in effects:
-                    self._perform(team, machine, effect, pending)
+                    if not isinstance(effect, Journal | Store):
+                        self._perform(team, machine, effect, pending)
                 return
             for effect in effects:
                 with self._tasks.surviving(f"{name}: {type(effect).__name__}"):
                     self._perform(team, machine, effect, pending)
+            await self._commit(effects)
+
+    async def _commit(self, effects: Iterable[Effect]) -> None:
+        if any(
+            isinstance(effect, Journal | Adopt) or (isinstance(effect, Store) and effect.durable) for effect in effects
+        ):
+            await self._ports.disk.commit()
 
     def _perform(
         self, team: Team, machine: AnyMachine, effect: Effect, pending: deque[tuple[AnyMachine | None, Event]]

@@ -46,15 +46,16 @@ class Journal:
             self.close()
             raise
 
-    def append(self, record: bytes) -> None:
-        """Appends one record; durable on return.
+    def append(self, *records: bytes) -> None:
+        """Appends records; durable on return, all at the cost of one flush.
 
         Raises:
-            LocalError: too long, or the disk refused; then the journal is as it was before the call.
+            LocalError: one is too long, or the disk refused; then the journal is as it was before the call.
         """
-        if len(record) > RECORD_BYTES_MAX:
-            raise LocalError(f"a journal record has {len(record)} bytes, {RECORD_BYTES_MAX} at most are allowed")
-        data = encode_record(record)
+        longest = max(map(len, records), default=0)
+        if longest > RECORD_BYTES_MAX:
+            raise LocalError(f"a journal record has {longest} bytes, {RECORD_BYTES_MAX} at most are allowed")
+        data = b"".join(map(encode_record, records))
         with explained("write to the journal", self._path):
             try:
                 _write_all(self._file, data, self._end)

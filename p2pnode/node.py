@@ -123,6 +123,7 @@ class Node:
         self._subnet = subnet
         async with trio.open_nursery() as nursery:
             self._compose(nursery)
+            await self._ports.disk.commit()
             await self._connect()
             await self._register()  # only now: nobody's stake is bound for a mesh that cannot be reached
             for name, task in {

@@ -189,15 +189,22 @@ class Disk(Protocol):
     """Durable state of one node."""
 
     def append(self, record: bytes) -> None:
-        """Appends one record to the journal; durable (fsync) when the call returns."""
+        """A record for the journal, durable with the next `commit`."""
+        ...
+
+    async def commit(self) -> None:
+        """Makes durable what was appended, and before it what was put so; raises `LocalError` if the disk refuses.
+
+        Nothing that rests on a record may leave the node before.
+        """
         ...
 
     def records(self) -> tuple[bytes, ...]:
         """All journal records in order; raises `LocalError` naming file and offset if the journal is corrupted."""
         ...
 
-    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:
-        """Keeps a blob; what only this node has must be durable on return, what others have too need not."""
+    def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
+        """Keeps blobs; what only this node has is made durable by the next `commit`, what others have need not be."""
         ...
 
     def get(self, digest: Digest) -> bytes | None: ...

@@ -114,6 +114,7 @@ class ShareKeys:
         """Publishes our keys."""
         while True:
             while self._unpublished:
+                await self._ports.disk.commit()
                 await self._ports.transport.publish(SUBNET, self._unpublished[0].encoded)
                 del self._unpublished[0]
             await self._ports.clock.sleep_until(self._ports.clock.now() + POLL_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final, TypeVar
 
@@ -44,11 +44,14 @@ class MemoryDisk:
     def append(self, record: bytes) -> None:
         self._journal.append(bytes(record))
 
+    async def commit(self) -> None:
+        """Nothing to do: what was appended is there."""
+
     def records(self) -> tuple[bytes, ...]:
         return tuple(self._journal)
 
-    def put(self, digest: Digest, blob: bytes, *, durable: bool) -> None:  # noqa: ARG002  # memory is durable here
-        self._blobs[digest] = bytes(blob)
+    def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:  # noqa: ARG002  # memory is durable
+        self._blobs.update((digest, bytes(blob)) for digest, blob in blobs)
 
     def get(self, digest: Digest) -> bytes | None:
         return self._blobs.get(digest)

@@ -6,46 +6,87 @@ from p2pnode.blobs import BlobStore
 from protocols.errors import LocalError
 from protocols.types import Digest
 
-NAME, OTHER = Digest(hashlib.sha256(b"a").digest()), Digest(hashlib.sha256(b"b").digest())
+NAMES = NAME, OTHER, THIRD = [Digest(hashlib.sha256(letter).digest()) for letter in (b"a", b"b", b"c")]
+OVERHEAD = 9 + 72 + 32
+"""Bytes of a file with one blob, beside the blob."""
 
 
-def test_blobs_survive_a_reopening(tmp_path):
-    BlobStore(tmp_path, 1000).put(NAME, b"blob", durable=True)
+def put(store: BlobStore, *blobs: tuple[Digest, bytes]) -> None:
+    store.put(blobs, durable=True)
+    store.sync(store.take_unsynced())
+
+
+def test_blobs_survive_a_reopening_and_share_a_file(tmp_path):
+    put(BlobStore(tmp_path, 1000), (NAME, b"blob"), (OTHER, b""), (THIRD, b"third"))
+    assert len(list(tmp_path.iterdir())) == 1
     again = BlobStore(tmp_path, 1000)
-    assert again.get(NAME) == b"blob"
-    assert again.get(OTHER) is None
+    assert [again.get(name) for name in NAMES] == [b"blob", b"", b"third"]
+    assert again.get(Digest(bytes(32))) is None
     again.drop(NAME)
     again.drop(NAME)
-    assert again.get(NAME) is None
-    assert BlobStore(tmp_path, 1000).get(NAME) is None
+    assert (again.get(NAME), again.get(THIRD)) == (None, b"third")
+    again.drop(OTHER)
+    again.drop(THIRD)
+    assert list(tmp_path.iterdir()) == []
+    assert BlobStore(tmp_path, 1000).digests() == ()
+
+
+def test_a_blob_that_is_there_is_not_written_again(tmp_path):
+    store = BlobStore(tmp_path, 1000)
+    put(store, (NAME, b"one"))
+    put(store, (NAME, b"one"), (OTHER, b"two"))
+    assert store.used_bytes == 2 * OVERHEAD + 6
+    again = BlobStore(tmp_path, 1000)
+    assert (again.get(NAME), again.get(OTHER), again.used_bytes) == (b"one", b"two", store.used_bytes)
 
 
 def test_the_budget_holds_and_counts_what_is_there(tmp_path):
-    store = BlobStore(tmp_path, 100)
-    store.put(NAME, bytes(60), durable=True)
-    store.put(NAME, bytes(60), durable=True)
-    assert store.used_bytes == 92
-    for full in (store, BlobStore(tmp_path, 100)):
-        with pytest.raises(LocalError, match="92 of 100 bytes are in use; raise blob_budget_mib"):
-            full.put(OTHER, b"", durable=True)
+    store = BlobStore(tmp_path, OVERHEAD + 60)
+    put(store, (NAME, bytes(60)))
+    put(store, (NAME, bytes(60)))
+    assert store.used_bytes == OVERHEAD + 60
+    for full in (store, BlobStore(tmp_path, OVERHEAD + 60)):
+        with pytest.raises(LocalError, match="173 of 173 bytes are in use; raise blob_budget_mib"):
+            put(full, (OTHER, b""))
     store.drop(NAME)
-    store.put(OTHER, b"fits", durable=True)
+    put(store, (OTHER, b"fits"))
     assert store.get(OTHER) == b"fits"
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:33] + b"?" + data[34:]]
-)
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-2] + b"?" + data[-1:]])
 def test_a_blob_that_the_disk_damaged_is_not_handed_out(tmp_path, damage):
     store = BlobStore(tmp_path, 1000)
-    store.put(NAME, b"precious", durable=True)
+    put(store, (NAME, b"precious"))
     path = tmp_path / NAME.hex()
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(LocalError, match=f"{path} was damaged"):
-        store.get(NAME)
+    for damaged in (store, BlobStore(tmp_path, 1000)):
+        with pytest.raises(LocalError, match=f"{path} was damaged"):
+            damaged.get(NAME)
 
 
-def test_what_a_crash_left_unfinished_is_swept_up(tmp_path):
-    (tmp_path / ".new-abc").write_bytes(b"half")
+@pytest.mark.parametrize("left", [b"", b"2PM", b"2PMB\1\0\0\0\1half"])
+@pytest.mark.parametrize("name", [".new-abc", NAME.hex()])
+def test_what_a_crash_left_unfinished_is_swept_up(tmp_path, name, left):
+    (tmp_path / name).write_bytes(left)
     assert BlobStore(tmp_path, 1000).used_bytes == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_version_is_left_alone(tmp_path):
+    (tmp_path / NAME.hex()).write_bytes(b"something else")
+    with pytest.raises(LocalError, match="is no file of this version of p2pnode"):
+        BlobStore(tmp_path, 1000)
+    assert (tmp_path / NAME.hex()).exists()
+
+
+def test_only_what_is_durable_waits_to_be_flushed(tmp_path):
+    store = BlobStore(tmp_path, 1000)
+    store.put(((NAME, b"others have it"),), durable=False)
+    assert store.take_unsynced() == frozenset()
+    store.put(((NAME, b"others have it"), (OTHER, b"mine")), durable=True)
+    assert store.take_unsynced() == {NAME.hex(), OTHER.hex()}
+    store.unsynced(frozenset({NAME.hex(), THIRD.hex()}))
+    assert store.take_unsynced() == {NAME.hex()}
+    store.drop(OTHER)
+    store.sync(frozenset({NAME.hex(), OTHER.hex()}))  # what was dropped meanwhile needs no flush
+    assert store.get(NAME) == b"others have it"

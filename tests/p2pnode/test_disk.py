@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from p2pnode.disk import FolderDisk
@@ -8,16 +12,51 @@ from protocols.types import Digest
 NAME = Digest(bytes(range(32)))
 
 
-def test_records_and_blobs_are_there_again_after_a_restart(tmp_path):
+async def test_records_and_blobs_are_there_again_after_a_restart(tmp_path):
     with FolderDisk(tmp_path / "node", 1000) as disk:
         port: Disk = disk
         port.append(b"record")
-        port.put(NAME, b"blob", durable=True)
+        port.put(((NAME, b"blob"),), durable=True)
+        await port.commit()
     with FolderDisk(tmp_path / "node", 1000) as disk:
         assert disk.records() == (b"record",)
         assert disk.get(NAME) == b"blob"
         disk.drop(NAME)
         assert disk.get(NAME) is None
+
+
+async def test_one_flush_serves_all_that_came_together_and_blobs_come_first(tmp_path, monkeypatch):
+    flushed: list[str] = []
+    fsync = os.fsync
+    with FolderDisk(tmp_path, 1000) as disk:
+        monkeypatch.setattr(
+            os, "fsync", lambda file: (flushed.append(Path(f"/proc/self/fd/{file}").readlink().name), fsync(file))
+        )
+        disk.append(b"one")
+        disk.append(b"two")
+        disk.put(((NAME, b"blob"),), durable=True)
+        assert disk.records() == ()
+        await disk.commit()
+        await disk.commit()
+        assert (disk.records(), flushed) == ((b"one", b"two"), [NAME.hex(), "blobs", "journal"])
+
+
+async def test_what_the_disk_refused_is_committed_later(tmp_path, monkeypatch):
+    with FolderDisk(tmp_path, 1000) as disk:
+        disk.append(b"one")
+        disk.put(((NAME, b"blob"),), durable=True)
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", refuse)
+            with pytest.raises(LocalError, match="No space left on device"):
+                await disk.commit()
+        assert disk.records() == ()
+        disk.append(b"two")
+        await disk.commit()
+        assert disk.records() == (b"one", b"two")
+
+
+def refuse(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_one_folder_serves_one_node(tmp_path):

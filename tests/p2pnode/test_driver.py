@@ -385,7 +385,7 @@ async def test_old_rounds_end_and_leave_nothing_but_the_heads_model(autojump_clo
 async def test_what_was_stored_before_a_restart_is_dropped_in_time_too(autojump_clock: MockClock) -> None:
     disk = MemoryDisk()
     for blob in BLOBS:
-        disk.put(blob, b"old", durable=True)
+        disk.put(((blob, b"old"),), durable=True)
     async with scene(disk=disk) as at:
         records = (journal(4), journal(5, b"first"), journal(5, b"second"))
         at.driver.restore(records, height=5)

@@ -32,7 +32,7 @@ class Exchange:
 
     def hold(self, *blobs: bytes) -> None:
         for digest, blob in zip(DIGESTS, blobs, strict=False):
-            self.disk.put(digest, blob, durable=True)
+            self.disk.put(((digest, blob),), durable=True)
 
     async def fetch(self, count: int = 1, holders: tuple[Peer, ...] = (OTHER, HONEST)) -> tuple[bytes, ...] | None:
         keys = tuple(peer.key for peer in holders)

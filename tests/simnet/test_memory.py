@@ -26,7 +26,7 @@ def test_entropy_repeats_by_seed_and_name_only() -> None:
 def test_disk_outlives_its_node_and_its_copies_part() -> None:
     disk = MemoryDisk()
     disk.append(b"one")
-    disk.put(Digest(b"d" * 32), b"blob", durable=True)
+    disk.put(((Digest(b"d" * 32), b"blob"),), durable=True)
     other = disk.copy()
     other.append(b"two")
     other.drop(Digest(b"d" * 32))
