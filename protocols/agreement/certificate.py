@@ -11,11 +11,15 @@ from protocols.types import Digest
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, body_of, verify
 from protocols.wire.messages import (
+    PRECOMMIT,
+    PREVOTE,
     HeaderCertificate,
     HeaderVote,
     ListCertificate,
     MemberSignature,
+    PrevoteCertificate,
     SetList,
+    Slot,
     Vote,
 )
 
@@ -31,13 +35,24 @@ def signatures(votes: Mapping[int, Signed], threshold: int) -> tuple[MemberSigna
 
 
 def check_list(certificate: ListCertificate, view: EpochView) -> None:
-    """Verifies the t signatures under a list.
+    """Verifies the t precommits for a list.
 
     Raises:
         RemoteError: another slot, fewer than t members, or a signature that does not hold.
     """
     sets = certificate.sets
-    _check(body_of(Vote(sets.slot, list_digest(sets))), sets.slot.height, certificate, view)
+    vote = Vote(sets.slot, certificate.view, PRECOMMIT, list_digest(sets), None)
+    _check(body_of(vote), sets.slot, certificate.votes, view)
+
+
+def check_prevotes(certificate: PrevoteCertificate, sets: SetList, view: EpochView) -> None:
+    """Verifies the t prevotes for a list.
+
+    Raises:
+        RemoteError: another slot, fewer than t members, or a signature that does not hold.
+    """
+    vote = Vote(sets.slot, certificate.view, PREVOTE, list_digest(sets), certificate.justified)
+    _check(body_of(vote), sets.slot, certificate.votes, view)
 
 
 def check_header(certificate: HeaderCertificate, view: EpochView) -> None:
@@ -47,17 +62,16 @@ def check_header(certificate: HeaderCertificate, view: EpochView) -> None:
         RemoteError: another slot, fewer than t members, or a signature that does not hold.
     """
     header = certificate.header
-    _check(body_of(HeaderVote(header)), header.slot.height, certificate, view)
+    _check(body_of(HeaderVote(header)), header.slot, certificate.votes, view)
 
 
-def _check(body: bytes, height: int, certificate: ListCertificate | HeaderCertificate, view: EpochView) -> None:
-    slot = certificate.sets.slot if isinstance(certificate, ListCertificate) else certificate.header.slot
-    if height not in view.heights or slot != view.slot(height):
+def _check(body: bytes, slot: Slot, votes: tuple[MemberSignature, ...], view: EpochView) -> None:
+    if slot.height not in view.heights or slot != view.slot(slot.height):
         raise RemoteError("the certificate belongs to another slot")
-    members = [vote.member for vote in certificate.votes]
+    members = [vote.member for vote in votes]
     if members != sorted(set(members)) or len(members) < view.params.threshold:
         raise RemoteError(f"a certificate needs {view.params.threshold} different members in order")
-    for vote in certificate.votes:
+    for vote in votes:
         if not 1 <= vote.member <= len(view.committee):
             raise RemoteError(f"member {vote.member} is not in the committee")
         if not verify(body, view.committee[vote.member - 1], vote.signature):

@@ -19,6 +19,9 @@ SEALED_MAX_BYTES: Final = 16_384
 DEGREE_PROOF_MAX_BYTES: Final = 512
 ENVELOPE_MAX_BYTES: Final = 512 * 1024
 GOSSIP_MAX_BYTES: Final = 64 * 1024
+MISSING_MAX: Final = 1024
+PREVOTE: Final = 1
+PRECOMMIT: Final = 2
 
 Committee = Annotated[tuple[Digest, ...], Size(0, COMMITTEE_MAX)]
 Chunks = Annotated[tuple[Digest, ...], Size(1, MAX_CHUNKS)]
@@ -146,22 +149,6 @@ class SetList:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """The proposer of this view asks the members to vote for a list."""
-
-    view: U8
-    sets: SetList
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """A member's one vote of the round, for the list with this digest."""
-
-    slot: Slot
-    sets: Digest
-
-
-@dataclass(frozen=True, slots=True)
 class MemberSignature:
     """A signature by committee member `member` (1 to n)."""
 
@@ -173,11 +160,69 @@ Signatures = Annotated[tuple[MemberSignature, ...], Size(1, COMMITTEE_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
+class PrevoteCertificate:
+    """t members' prevotes for one list in one view, sorted by member: what lets it be proposed again in a later view.
+
+    Attributes:
+        justified: what these prevotes say in the field of this name.
+    """
+
+    view: U8
+    justified: U8 | None
+    votes: Signatures
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The proposer of this view asks the members to vote for a list.
+
+    Attributes:
+        valid: where the list had t prevotes in an earlier view; nil for a fresh one.
+    """
+
+    view: U8
+    sets: SetList
+    valid: PrevoteCertificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A member's vote of one view and phase.
+
+    Attributes:
+        phase: PREVOTE or PRECOMMIT.
+        sets: digest of the list; nil for none.
+        justified: of a prevote for a list proposed again: the view of the prevotes that justify it.
+    """
+
+    slot: Slot
+    view: U8
+    phase: U8
+    sets: Digest | None
+    justified: U8 | None
+
+
+@dataclass(frozen=True, slots=True)
 class ListCertificate:
-    """t members' signatures over `Vote(slot, digest of sets)`, sorted by member: whoever holds it proves the list."""
+    """t members' precommits for one list in one view, sorted by member: the round opens exactly these sets."""
 
     sets: SetList
+    view: U8
     votes: Signatures
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where its signer stands in a round that is not agreed for it yet; whoever knows more answers.
+
+    Attributes:
+        view: of the vote; nil for who has not begun it, or only watches.
+        missing: manifests that were proposed and that the signer does not hold.
+    """
+
+    slot: Slot
+    view: U8 | None
+    missing: Annotated[tuple[Digest, ...], Size(0, MISSING_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +305,7 @@ Message = (
     | Release
     | HeaderVote
     | HeaderCertificate
+    | Status
 )
 
 TAGS: Final[dict[int, type[Message]]] = {
@@ -276,6 +322,7 @@ TAGS: Final[dict[int, type[Message]]] = {
     11: Release,
     12: HeaderVote,
     13: HeaderCertificate,
+    14: Status,
 }
 
 

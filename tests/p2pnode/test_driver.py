@@ -284,7 +284,7 @@ async def test_machines_hear_only_what_they_accept(autojump_clock: MockClock) ->
     async with scene() as at:
         machine = Scripted()
         team = at.begin(machine)
-        at.driver.post(team, Received(ME.sign(Vote(VIEW.slot(ROUND), NO_DIGEST))))
+        at.driver.post(team, Received(ME.sign(Vote(VIEW.slot(ROUND), 0, 1, NO_DIGEST, None))))
         at.driver.post(team, Received(ME.sign(RECEIPT)))
         await settled()
         assert [each.message for each in machine.got(Received)] == [RECEIPT]

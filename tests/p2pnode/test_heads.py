@@ -48,7 +48,7 @@ async def test_junk_and_silence_harm_nobody(autojump_clock: MockClock) -> None:
         await trio.sleep_forever()
         raise AssertionError
 
-    vote = REST[0].sign(Vote(VIEW.slot(ROUND), NO_DIGEST)).encoded
+    vote = REST[0].sign(Vote(VIEW.slot(ROUND), 0, 1, NO_DIGEST, None)).encoded
     async with in_memory() as world:
         heads, delivered = heads_of(world, ME, None)
         world.network.attach(OTHER.key).serve(HEAD, never)

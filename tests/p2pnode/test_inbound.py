@@ -106,7 +106,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 def vote(height: int = ROUND, slot: Slot | None = None, sets: bytes = bytes(32)) -> Vote:
-    return Vote(slot or VIEW.slot(height), Digest(sets))
+    return Vote(slot or VIEW.slot(height), 0, 1, Digest(sets), None)
 
 
 def certificate(height: int = ROUND) -> HeaderCertificate:

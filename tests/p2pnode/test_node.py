@@ -29,7 +29,7 @@ from protocols.rounds.contribution import Contribution
 from protocols.types import Address, Digest, PeerKey, Role
 from protocols.wire.codec import decode
 from protocols.wire.envelope import Signed, open_envelope
-from protocols.wire.messages import EpochKey, HeaderVote, Manifest, Release, Submission, Vote
+from protocols.wire.messages import EpochKey, HeaderVote, Manifest, Proposal, Release, Submission, Vote
 from simnet.events import Event
 from simnet.history import History, history_of
 from simnet.ledger import Ledger, VirtualChain
@@ -110,8 +110,10 @@ def slots_said(spoken: list[Signed]) -> dict[tuple[object, ...], set[Digest]]:
     things: dict[tuple[object, ...], set[Digest]] = defaultdict(set)
     for signed in spoken:
         match signed.message:
-            case Vote(slot=slot):
-                things["vote", slot.height].add(signed.digest)
+            case Vote(slot=slot, view=view, phase=phase):
+                things["vote", slot.height, view, phase].add(signed.digest)
+            case Proposal(view=view, sets=sets):
+                things["proposal", sets.slot.height, view].add(signed.digest)
             case HeaderVote(header=header):
                 things["header", header.slot.height].add(signed.digest)
             case Release(slot=slot, cell=cell):
@@ -161,7 +163,7 @@ class Mortal(Sabotaged):
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["after", "before"])
-@pytest.mark.parametrize("kind", ["manifest", "vote", "release", "header", "head", "epoch-key"])
+@pytest.mark.parametrize("kind", ["manifest", "proposal", "vote", "lock", "release", "header", "head", "epoch-key"])
 def test_killed_at_any_record_of_its_journal_a_node_says_one_thing_only(
     said: dict[PeerKey, list[Signed]], kind: str, durable: bool
 ) -> None:

@@ -238,6 +238,10 @@ class Playbook:
         """Starts everybody, and goes on until nothing is due within the time."""
         for actor in self.actors.values():
             self.post(actor, Started())
+        return self.resume(seconds)
+
+    def resume(self, seconds: float = 200.0) -> Playbook:
+        """Goes on with what is due."""
         while self._due and self._due[0][0] <= seconds:
             self.now, number, actor, machine, event = heapq.heappop(self._due)
             if isinstance(event, TimerFired) and self._timers[id(machine), event.name] != number:

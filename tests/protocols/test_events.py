@@ -10,7 +10,7 @@ from tests.protocols.playbook import CONTRIBUTORS, VIEW
 
 
 def test_what_was_received_names_its_message_and_its_sender() -> None:
-    vote = Vote(VIEW.slot(0), NO_DIGEST)
+    vote = Vote(VIEW.slot(0), 0, 1, NO_DIGEST, None)
     event = Received(CONTRIBUTORS[3].sign(vote))
     assert (event.message, event.sender) == (vote, CONTRIBUTORS[3].key)
 

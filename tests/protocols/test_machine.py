@@ -26,7 +26,7 @@ from tests.protocols.playbook import COMMITTEE, VIEW, received
 ALL = [Agreement, Aggregation, Audit, CellOpening, Conclusion, Contribution, Custody, Ledger]
 JOB = Job("add", sum, ((1, 2),))
 FETCH = Fetch("sum", None, (NO_DIGEST,), (), 1)
-VOTE = received(COMMITTEE[0], Vote(VIEW.slot(0), NO_DIGEST))
+VOTE = received(COMMITTEE[0], Vote(VIEW.slot(0), 0, 1, NO_DIGEST, None))
 
 
 class State(enum.Enum):

@@ -24,7 +24,7 @@ from protocols.rounds.release import ReleaseRule
 from protocols.rounds.seen import SeenDealings
 from protocols.told import Certified
 from protocols.types import NO_DIGEST
-from protocols.wire.messages import CellSet, ListCertificate, Release, SetList, Vote
+from protocols.wire.messages import PRECOMMIT, CellSet, ListCertificate, Release, SetList, Vote
 from tests.protocols.playbook import (
     CELLS,
     COMMITTEE,
@@ -53,8 +53,11 @@ Rule = Callable[[Sequence[Journal]], ReleaseRule]
 def certified(cell_set: CellSet) -> Certified:
     """With t true signatures: whoever can make these two for one cell has t members under its hands."""
     sets = SetList(VIEW.slot(ROUND), (cell_set,))
-    votes = {member: COMMITTEE[member - 1].sign(Vote(sets.slot, list_digest(sets))) for member in range(1, T + 1)}
-    certificate = ListCertificate(sets, signatures(votes, T))
+    votes = {
+        member: COMMITTEE[member - 1].sign(Vote(sets.slot, 0, PRECOMMIT, list_digest(sets), None))
+        for member in range(1, T + 1)
+    }
+    certificate = ListCertificate(sets, 0, signatures(votes, T))
     check_list(certificate, VIEW)
     return Certified(certificate)
 

@@ -98,7 +98,8 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
     others = tuple(wire.Contribution(peer, fill(6)) for peer in view.cells[CELL][1:])
     cell_set = wire.CellSet(CELL, (wire.Contribution(dealer, signed.digest), *others))
     sets = wire.SetList(slot, (cell_set,))
-    vote = wire.Vote(slot, list_digest(sets))
+    prevote = wire.Vote(slot, 0, wire.PREVOTE, list_digest(sets), None)
+    vote = wire.Vote(slot, 1, wire.PRECOMMIT, list_digest(sets), None)
     result = wire.CellResult(CELL, len(cell_set.contributions), update_root((fill(7), fill(8))), fill(10))
     header = wire.Header(slot, fill(9), fill(11), list_digest(sets), fill(12), (result,), None)
     header_vote = wire.HeaderVote(header)
@@ -115,13 +116,14 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
         wire.Submission(slot, signed.encoded, bytes([14]) * 5),
         wire.Receipt(slot, signed.digest, 1),
         wire.Availability(slot, CELL, tuple(sorted((signed.digest, fill(6))))),
-        wire.Proposal(0, sets),
+        wire.Proposal(1, sets, wire.PrevoteCertificate(0, None, certified(prevote))),
         vote,
-        wire.ListCertificate(sets, certified(vote)),
+        wire.ListCertificate(sets, 1, certified(vote)),
         wire.Aggregate(slot, CELL, list_digest(sets), (fill(7), fill(8))),
         wire.Release(slot, CELL, set_digest(cell_set), bytes([15]) * 5),
         header_vote,
         wire.HeaderCertificate(header, certified(header_vote)),
+        wire.Status(slot, 1, (fill(6),)),
     ]
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from p2pnode import services
 from p2pnode.node import protocol_prefix
 from p2pnode.ports import SubnetRecord
-from protocols.agreement.certificate import check_header, check_list
+from protocols.agreement.certificate import check_header, check_list, check_prevotes
 from protocols.params import decode_params
 from protocols.presets import PRESETS
 from protocols.rounds.epoch import EpochView, draw_epoch
@@ -22,7 +22,7 @@ from protocols.types import Address, PeerKey, Role
 from protocols.updates.totals import decode_total
 from protocols.wire.codec import decode
 from protocols.wire.envelope import open_envelope
-from protocols.wire.messages import TAGS, HeaderCertificate, ListCertificate
+from protocols.wire.messages import TAGS, HeaderCertificate, ListCertificate, Proposal
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("messages.json").read_text())
 EPOCH = VECTORS["epoch"]
@@ -95,10 +95,14 @@ def test_digests_follow_from_their_messages() -> None:
 
 def test_certificates_carry_the_signatures_of_votes() -> None:
     for certificate, vote in (("ListCertificate", "Vote"), ("HeaderCertificate", "HeaderVote")):
-        for member, signature in raw(BY_TYPE[certificate]["fields"][1]):
+        for member, signature in raw(BY_TYPE[certificate]["fields"][-1]):
             key = Ed25519PublicKey.from_public_bytes(raw(EPOCH["committee"][member - 1]))
             key.verify(signature, b"2pm/message/1\x00" + raw(BY_TYPE[vote]["body"]))
     lists, headers = (open_envelope(raw(BY_TYPE[name]["envelope"])).message for name in list(BY_TYPE) if "Cert" in name)
+    proposal = open_envelope(raw(BY_TYPE["Proposal"]["envelope"])).message
+    assert isinstance(proposal, Proposal)
+    assert proposal.valid is not None
+    check_prevotes(proposal.valid, proposal.sets, here())
     assert isinstance(lists, ListCertificate)
     assert isinstance(headers, HeaderCertificate)
     check_list(lists, here())

@@ -11,6 +11,7 @@ from protocols.agreement.certificate import check_header, check_list, list_diges
 from protocols.errors import RemoteError
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.wire.messages import (
+    PRECOMMIT,
     CellResult,
     CellSet,
     Contribution,
@@ -40,7 +41,7 @@ HEADER = Header(
 
 def votes(sets: SetList, signers: Sequence[tuple[int, Peer]]) -> tuple[MemberSignature, ...]:
     """Signatures over a list, each under a member's number."""
-    vote = Vote(sets.slot, list_digest(sets))
+    vote = Vote(sets.slot, 0, PRECOMMIT, list_digest(sets), None)
     return tuple(MemberSignature(member, peer.sign(vote).signature) for member, peer in signers)
 
 
@@ -50,7 +51,7 @@ def of_members(*members: int) -> list[tuple[int, Peer]]:
 
 @pytest.mark.parametrize("members", [(1, 2, 3), (1, 2, 4), (2, 3, 4), (1, 2, 3, 4)])
 def test_any_t_members_certify(members: tuple[int, ...]) -> None:
-    check_list(ListCertificate(SETS, votes(SETS, of_members(*members))), VIEW)
+    check_list(ListCertificate(SETS, 0, votes(SETS, of_members(*members))), VIEW)
     signed = {member: COMMITTEE[member - 1].sign(HeaderVote(HEADER)) for member in members}
     check_header(HeaderCertificate(HEADER, signatures(signed, 3)), VIEW)
 
@@ -71,7 +72,7 @@ def test_any_t_members_certify(members: tuple[int, ...]) -> None:
 )
 def test_nothing_less_certifies(signers: list[tuple[int, Peer]], complaint: str) -> None:
     with pytest.raises(RemoteError, match=complaint):
-        check_list(ListCertificate(SETS, votes(SETS, signers)), VIEW)
+        check_list(ListCertificate(SETS, 0, votes(SETS, signers)), VIEW)
 
 
 ELSEWHERE = [
@@ -88,7 +89,7 @@ ELSEWHERE = [
 def test_signatures_for_another_slot_certify_nothing_here(slot: Slot) -> None:
     sets = dataclasses.replace(SETS, slot=slot)
     with pytest.raises(RemoteError, match="another slot"):
-        check_list(ListCertificate(sets, votes(sets, of_members(1, 2, 3))), VIEW)
+        check_list(ListCertificate(sets, 0, votes(sets, of_members(1, 2, 3))), VIEW)
     header = dataclasses.replace(HEADER, slot=slot)
     signed = {member: COMMITTEE[member - 1].sign(HeaderVote(header)) for member in (1, 2, 3)}
     with pytest.raises(RemoteError, match="another slot"):
@@ -100,7 +101,7 @@ def test_signatures_do_not_move_to_another_list_round_or_header() -> None:
     later = dataclasses.replace(SETS, slot=VIEW.slot(ROUND + 1))
     for other in (smaller, later):
         with pytest.raises(RemoteError, match="signature of member 1 does not hold"):
-            check_list(ListCertificate(other, votes(SETS, of_members(1, 2, 3))), VIEW)
+            check_list(ListCertificate(other, 0, votes(SETS, of_members(1, 2, 3))), VIEW)
     signed = {member: COMMITTEE[member - 1].sign(HeaderVote(HEADER)) for member in (1, 2, 3)}
     forged = dataclasses.replace(HEADER, params_digest=Digest(b"p" * 32))
     with pytest.raises(RemoteError, match="signature of member 1 does not hold"):

@@ -1,138 +1,261 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from protocols.agreement.certificate import check_list, list_digest, signatures
-from protocols.agreement.machine import KIND, REPUBLISH_S, VIEW_S, Agreement, State
-from protocols.effects import Effects, Journal, Send, SetTimer, Tell
-from protocols.events import Received, Started, TimerFired
+from protocols.agreement.certificate import check_list, list_digest
+from protocols.agreement.evidence import decode_evidence
+from protocols.agreement.machine import (
+    ASK_S,
+    EVIDENCE,
+    GROW_S,
+    PROPOSE_S,
+    VIEW_MAX,
+    VOTE_S,
+    Agreement,
+    State,
+)
+from protocols.agreement.memory import LOCK, PROPOSAL, VOTE
+from protocols.effects import Journal, Send, SetTimer, Tell
+from protocols.events import Received, TimerFired
 from protocols.told import Certified, Ready, Shortfall
-from protocols.types import NO_DIGEST, Digest
-from protocols.wire.messages import CellSet, Contribution, ListCertificate, Proposal, SetList, Vote
+from protocols.types import Digest
+from protocols.wire.messages import (
+    PRECOMMIT,
+    PREVOTE,
+    CellSet,
+    Contribution,
+    Proposal,
+    SetList,
+    Status,
+    Vote,
+)
+from tests.protocols.agreement.scene import (
+    ALL,
+    BY_RANK,
+    HELD,
+    READY,
+    SLOT,
+    SMALLER,
+    SMALLEST,
+    VOTER,
+    a_list,
+    a_vote,
+    agreement,
+    begun,
+    ends,
+    hears,
+    held_of,
+    polka,
+    precommits,
+    prevotes,
+    proposes,
+    voted,
+)
 from tests.protocols.playbook import (
     CELLS,
-    COMMITTEE,
     CONTRIBUTORS,
     ROUND,
     STRANGER,
     VIEW,
-    Actor,
     Peer,
-    Playbook,
     blamed,
     of,
-    offline,
     received,
     sent,
 )
 
-HELD = {cell: frozenset(Contribution(peer.key, NO_DIGEST) for peer in peers) for cell, peers in enumerate(CELLS)}
-BY_RANK = sorted(COMMITTEE, key=lambda peer: VIEW.proposer_rank(ROUND, VIEW.committee.index(peer.key) + 1))
+# ------------------------------------------------------------------------------------------------ the way it goes
 
 
-def a_list(*left_out: Peer) -> SetList:
-    """All contributions but of some contributors."""
-    absent = {peer.key for peer in left_out}
-    held = [sorted(each, key=lambda one: one.contributor) for each in HELD.values()]
-    sets = [tuple(one for one in each if one.contributor not in absent) for each in held]
-    return SetList(VIEW.slot(ROUND), tuple(CellSet(cell, each) for cell, each in enumerate(sets)))
+def test_a_view_begins_once_nothing_more_is_waited_for() -> None:
+    machine = agreement()
+    hears(machine, proposes(0))
+    assert machine.handle(Ready(HELD, final=False), 1.0) == []
+    effects = machine.handle(READY, 2.0)
+    assert of(effects, SetTimer) == [SetTimer("propose", 2.0 + PROPOSE_S), SetTimer("ask", 2.0 + ASK_S)]
+    assert voted(effects) == [a_vote(PREVOTE, ALL)]
 
 
-ALL = a_list()
-SMALLER = a_list(CELLS[0][0])
-SMALLEST = a_list(CELLS[0][0], CELLS[1][0])
+def test_every_vote_is_journalled_before_it_is_sent() -> None:
+    machine = begun()
+    journal, *sends = hears(machine, proposes(0))
+    assert isinstance(journal, Journal)
+    assert (journal.kind, journal.slot) == (VOTE, bytes([0, PREVOTE]))
+    assert {send.to for send in of(sends, Send)} == set(VIEW.committee)
+    journal, *sends = hears(machine, *map(prevotes, BY_RANK[:3]))
+    assert isinstance(journal, Journal)
+    assert (journal.kind, journal.slot) == (LOCK, bytes([0, PRECOMMIT]))
+    assert voted(sends) == [a_vote(PRECOMMIT, ALL)]
 
 
-def agreement(peer: Peer, journal: Iterable[Journal] = ()) -> Agreement:
-    machine = Agreement(VIEW, ROUND, peer.key, peer.sign, "subnet", journal)
-    machine.handle(Started(), 0)
+def test_the_proposer_proposes_all_that_it_holds_and_journals_it() -> None:
+    _, _, journal, *sends = agreement(BY_RANK[0]).handle(READY, 2.0)
+    assert isinstance(journal, Journal)
+    assert journal.kind == PROPOSAL
+    assert sent(sends, Proposal) == [Proposal(0, ALL, None)] * 4
+
+
+def test_t_precommits_are_a_certificate_that_everybody_can_check() -> None:
+    machine = begun()
+    told = of(hears(machine, proposes(0), *map(precommits, BY_RANK[:3])), Tell)
+    assert isinstance(told[0].event, Certified)
+    check_list(told[0].event.certificate, VIEW)
+    assert told[0].event.certificate.sets == ALL
+    assert machine.state is State.CERTIFIED
+
+
+def test_votes_may_come_before_the_list_and_of_an_earlier_view() -> None:
+    machine = begun()
+    hears(machine, *map(precommits, BY_RANK[:3]))
+    machine.handle(TimerFired("over"), 0)
+    assert len(of(hears(machine, proposes(0)), Tell)) == 1
+
+
+# -------------------------------------------------------------------------------------------------- what to vote
+
+
+@pytest.mark.parametrize("cell", [0, 1])
+def test_a_list_is_waited_for_until_all_of_it_is_held_and_then_refused(cell: int) -> None:
+    missing = next(iter(HELD[cell]))
+    held = {each: contributions - {missing} for each, contributions in HELD.items()}
+    machine = begun(due=SMALLEST, held=held)
+    assert voted(hears(machine, proposes(0))) == []
+    assert voted(machine.handle(READY, 0)) == [a_vote(PREVOTE, ALL)], "it came after all"
+
+    machine = begun(due=SMALLEST, held=held)
+    hears(machine, proposes(0))
+    effects = machine.handle(TimerFired("propose"), 0)
+    assert voted(effects) == [a_vote(PREVOTE, None)]
+    assert sent(effects, Status) == [Status(SLOT, 0, (missing.manifest,))] * 3
+
+
+def test_without_a_proposal_the_vote_is_nil() -> None:
+    machine = begun()
+    assert voted(machine.handle(TimerFired("propose"), 0)) == [a_vote(PREVOTE, None)]
+    assert machine.handle(TimerFired("propose"), 0) == []
+
+
+@pytest.mark.parametrize("left_out", [CELLS[0][0], CELLS[1][2]])
+def test_a_list_that_leaves_out_what_is_due_is_refused_at_once(left_out: Peer) -> None:
+    assert voted(hears(begun(), proposes(0, a_list(left_out)))) == [a_vote(PREVOTE, None)]
+
+
+def test_so_is_one_that_leaves_out_a_whole_cell() -> None:
+    only = SetList(SLOT, (ALL.cells[1],))
+    assert voted(hears(begun(), proposes(0, only))) == [a_vote(PREVOTE, None)]
+
+
+def test_due_is_what_was_held_when_the_view_began() -> None:
+    machine = begun(due=SMALLER)
+    assert voted(hears(machine, proposes(0, SMALLER))) == [a_vote(PREVOTE, SMALLER)], "the rest came later"
+    ends(machine)
+    assert voted(hears(machine, proposes(1, SMALLER))) == [a_vote(PREVOTE, None, 1)], "now it is due"
+
+
+def test_a_cell_below_its_quorum_is_not_due() -> None:
+    few = {0: frozenset(list(HELD[0])[:2]), 1: HELD[1]}
+    machine = agreement()
+    machine.handle(Ready(few, final=True), 0)
+    only = SetList(SLOT, (ALL.cells[1],))
+    assert voted(hears(machine, proposes(0, only))) == [a_vote(PREVOTE, only)]
+
+
+def at_view(number: int, peer: Peer = VOTER, due: SetList = ALL) -> Agreement:
+    machine = begun(peer, due)
+    for view in range(number):
+        ends(machine, view)
     return machine
 
 
-def proposes(peer: Peer, sets: SetList = ALL, view: int | None = None) -> Received:
-    return received(peer, Proposal(BY_RANK.index(peer) if view is None else view, sets))
+def test_behind_the_first_f_plus_1_proposers_lists_may_leave_something_out() -> None:
+    """Else who sends its contribution to half of the members would stop every round."""
+    assert voted(hears(at_view(1), proposes(1, SMALLER))) == [a_vote(PREVOTE, None, 1)]
+    assert voted(hears(at_view(2), proposes(2, SMALLER))) == [a_vote(PREVOTE, SMALLER, 2)]
 
 
-def votes(peer: Peer, sets: SetList = ALL) -> Received:
-    return received(peer, Vote(VIEW.slot(ROUND), list_digest(sets)))
+def test_what_more_than_f_members_lack_is_not_due() -> None:
+    contribution = Contribution(CELLS[0][0].key, Digest(b"shown to some".ljust(32)))
+    held = {0: held_of(SMALLER)[0] | {contribution}, 1: HELD[1]}
+    for lack, vote in ((1, None), (2, SMALLER)):
+        machine = agreement()
+        machine.handle(Ready(held, final=True), 0)
+        hears(machine, *(received(peer, Status(SLOT, 0, (contribution.manifest,))) for peer in BY_RANK[:lack]))
+        assert voted(hears(machine, proposes(0, SMALLER))) == [a_vote(PREVOTE, vote)]
 
 
-READY = Ready(HELD, final=True)
-VOTER = BY_RANK[2]
+def test_later_proposers_leave_out_what_anybody_lacks() -> None:
+    contribution = Contribution(CELLS[0][0].key, Digest(b"shown to some".ljust(32)))
+    machine = agreement(BY_RANK[2])
+    machine.handle(Ready({0: held_of(SMALLER)[0] | {contribution}, 1: HELD[1]}, final=True), 0)
+    hears(machine, received(BY_RANK[1], Status(SLOT, 0, (contribution.manifest,))))
+    effects = [*ends(machine, 0), *ends(machine, 1)]
+    assert sent(effects, Proposal)[0] == Proposal(2, SMALLER, None)
 
 
-# ------------------------------------------------------------------------------------------------------ one machine
+# ---------------------------------------------------------------------------------------------- the end of a view
 
 
-def test_a_member_votes_for_the_proposed_list_once_it_holds_all_of_it_and_journals_first() -> None:
-    machine = agreement(VOTER)
-    assert sent(machine.handle(proposes(BY_RANK[0]), 0), Vote) == []
-    journal, *sends = machine.handle(READY, 0)
-    assert journal == Journal(KIND, ROUND, b"", list_digest(ALL))
-    assert sent(sends, Vote) == [Vote(VIEW.slot(ROUND), list_digest(ALL))] * 4
-    assert [send.to for send in of(sends, Send)] == list(VIEW.committee)
-    assert machine.state is State.VOTED
+def test_when_no_list_can_win_any_more_nobody_waits() -> None:
+    machine = begun()
+    hears(machine, proposes(0))
+    assert voted(hears(machine, prevotes(BY_RANK[0], None))) == []
+    assert voted(hears(machine, prevotes(BY_RANK[1], None))) == [a_vote(PRECOMMIT, None)]
+    assert hears(machine, precommits(BY_RANK[0], None)) == []
+    effects = hears(machine, precommits(BY_RANK[1], None), now=7.0)
+    assert SetTimer("propose", 7.0 + PROPOSE_S + GROW_S) in effects
 
 
-def test_or_at_the_proposal_if_it_holds_everything_before() -> None:
-    machine = agreement(VOTER)
-    assert of(machine.handle(READY, 5.0), SetTimer) == [SetTimer("view", 5.0 + 2 * VIEW_S)]
-    assert len(sent(machine.handle(proposes(BY_RANK[0], SMALLER), 0), Vote)) == 4
+def test_t_votes_that_do_not_agree_are_waited_on_for_a_while() -> None:
+    machine = begun(due=SMALLER)
+    hears(machine, proposes(0, SMALLER))
+    votes = prevotes(VOTER, SMALLER), prevotes(BY_RANK[0], SMALLER), prevotes(BY_RANK[1], ALL)
+    assert hears(machine, *votes, now=3.0) == [SetTimer("prevote", 3.0 + VOTE_S)]
+    assert voted(machine.handle(TimerFired("prevote"), 0)) == [a_vote(PRECOMMIT, None)]
+    votes = precommits(VOTER, None), precommits(BY_RANK[0], SMALLER), precommits(BY_RANK[1], None)
+    assert hears(machine, *votes[:2]) == []
+    assert SetTimer("propose", PROPOSE_S + GROW_S) in hears(machine, votes[2]), "two cannot become three"
 
 
-@pytest.mark.parametrize(
-    "missing",
-    [
-        Contribution(CELLS[0][1].key, NO_DIGEST),
-        Contribution(CELLS[1][3].key, NO_DIGEST),
-    ],
-)
-def test_a_list_with_a_contribution_not_held_gets_no_vote(missing: Contribution) -> None:
-    held = {cell: contributions - {missing} for cell, contributions in HELD.items()}
-    other = Contribution(missing.contributor, Digest(b"its other manifest".ljust(32)))
-    machine = agreement(VOTER)
-    machine.handle(proposes(BY_RANK[0]), 0)
-    assert sent(machine.handle(Ready(held, final=True), 0), Vote) == []
-    with_other = {cell: contributions | {other} for cell, contributions in held.items()}
-    assert sent(machine.handle(Ready(with_other, final=True), 0), Vote) == []
-    assert sent(machine.handle(READY, 0), Vote), "it came after all"
+def test_t_precommits_of_any_kind_end_the_view_in_time() -> None:
+    machine = begun()
+    votes = precommits(BY_RANK[0]), precommits(BY_RANK[1]), precommits(BY_RANK[2], None)
+    assert hears(machine, *votes, now=3.0) == [SetTimer("over", 3.0 + VOTE_S)]
+    effects = machine.handle(TimerFired("over"), 9.0)
+    assert of(effects, SetTimer)[0] == SetTimer("propose", 9.0 + PROPOSE_S + GROW_S)
+    assert machine.handle(TimerFired("over"), 9.0) == [], "it was the last view's"
 
 
-def test_a_list_that_cannot_be_voted_for_does_not_stand_in_the_way_of_the_next() -> None:
-    """A dishonest first proposer names a contribution that nobody holds."""
-    phantom = Contribution(CELLS[0][0].key, Digest(b"nobody has it".ljust(32)))
-    cell = CellSet(0, tuple(sorted((phantom, *SMALLER.cells[0].contributions), key=lambda each: each.contributor)))
-    machine = agreement(VOTER)
-    machine.handle(READY, 0)
-    assert sent(machine.handle(proposes(BY_RANK[0], SetList(VIEW.slot(ROUND), (cell,))), 0), Vote) == []
-    assert sent(machine.handle(proposes(BY_RANK[1]), 0), Vote)
+def test_f_plus_1_members_in_a_later_view_pull_the_others_along() -> None:
+    machine = begun()
+    assert hears(machine, prevotes(BY_RANK[0], None, 3)) == []
+    effects = hears(machine, prevotes(BY_RANK[1], None, 2), now=5.0)
+    assert SetTimer("propose", 5.0 + PROPOSE_S + 2 * GROW_S) in effects
+    late = agreement()
+    hears(late, prevotes(BY_RANK[0], None, 3), prevotes(BY_RANK[1], None, 2))
+    assert late.state is State.PROPOSING, "even one that still gathers"
 
 
-def test_the_first_proposer_proposes_at_once_and_all_that_it_holds() -> None:
-    machine = agreement(BY_RANK[0])
-    assert of(machine.handle(Ready(HELD, final=False), 1.0), SetTimer) == []
-    assert of(machine.handle(READY, 2.0), SetTimer) == [SetTimer("view", 2.0)]
-    assert sent(machine.handle(TimerFired("view"), 2.0), Proposal) == [Proposal(0, ALL)] * 4
+def test_but_not_into_the_first_view_and_not_one_alone() -> None:
+    machine = agreement()
+    hears(machine, *(prevotes(peer, ALL) for peer in BY_RANK[:3]))
+    assert machine.state is State.OPEN
+    hears(machine, prevotes(BY_RANK[0], None, 200))
+    assert machine.state is State.OPEN
 
 
-def test_a_cell_under_its_quorum_is_left_out_and_with_none_left_the_round_says_why() -> None:
-    short = {0: frozenset(list(HELD[0])[:2]), 1: HELD[1]}
-    machine = agreement(BY_RANK[1])
-    machine.handle(Ready(short, final=True), 0)
-    proposal = sent(machine.handle(TimerFired("view"), 0), Proposal)[0]
-    assert proposal == Proposal(1, SetList(VIEW.slot(ROUND), (ALL.cells[1],)))
+def test_after_the_last_view_the_round_has_failed() -> None:
+    machine = begun()
+    hears(machine, *(received(peer, Status(SLOT, VIEW_MAX, ())) for peer in BY_RANK[:2]))
+    (tell,) = ends(machine, VIEW_MAX)
+    assert isinstance(tell, Tell)
+    assert isinstance(tell.event, Shortfall)
+    assert machine.state is State.VOID
+    assert hears(machine, proposes(0)) == []
 
-    machine = agreement(BY_RANK[0])
-    machine.handle(Ready({0: short[0], 1: frozenset()}, final=True), 0)
-    reason = "too few contributions (cell 0: 2 of at least 3, cell 1: 0 of at least 3)"
-    assert machine.handle(TimerFired("view"), 0) == [Tell(Shortfall(reason))]
+
+# ------------------------------------------------------------------------------------------------ what is refused
 
 
 def sets_of(*cells: CellSet, slot: int = ROUND) -> SetList:
@@ -147,211 +270,78 @@ DOUBLED = CellSet(0, (ALL.cells[0].contributions[0], *ALL.cells[0].contributions
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (proposes(BY_RANK[1], view=0), "proposes out of its turn"),
-        (proposes(STRANGER, view=0), "proposes out of its turn"),
-        (proposes(CONTRIBUTORS[0], view=0), "proposes out of its turn"),
-        (proposes(BY_RANK[0], sets_of(TINY)), "no member may vote for"),
-        (proposes(BY_RANK[0], sets_of(MIXED)), "no member may vote for"),
-        (proposes(BY_RANK[0], sets_of(DOUBLED)), "no member may vote for"),
-        (proposes(BY_RANK[0], sets_of(*ALL.cells[::-1])), "no member may vote for"),
-        (proposes(BY_RANK[0], sets_of(ALL.cells[0], SMALLER.cells[0])), "no member may vote for"),
-        (proposes(BY_RANK[0], sets_of(dataclasses.replace(ALL.cells[1], cell=2))), "no member may vote for"),
-        (proposes(BY_RANK[0], sets_of(*ALL.cells, slot=ROUND + 1)), "no member may vote for"),
-        (votes(STRANGER), "not in the committee"),
-        (votes(CONTRIBUTORS[0]), "not in the committee"),
+        (received(BY_RANK[1], Proposal(0, ALL, None)), "proposes out of its turn"),
+        (received(BY_RANK[0], Proposal(1, ALL, None)), "proposes out of its turn"),
+        (received(STRANGER, Proposal(0, ALL, None)), "proposes out of its turn"),
+        (received(CONTRIBUTORS[0], Proposal(0, ALL, None)), "proposes out of its turn"),
+        (proposes(0, sets_of(TINY)), "no member may vote for"),
+        (proposes(0, sets_of(MIXED)), "no member may vote for"),
+        (proposes(0, sets_of(DOUBLED)), "no member may vote for"),
+        (proposes(0, sets_of(*ALL.cells[::-1])), "no member may vote for"),
+        (proposes(0, sets_of(ALL.cells[0], SMALLER.cells[0])), "no member may vote for"),
+        (proposes(0, sets_of(dataclasses.replace(ALL.cells[1], cell=2))), "no member may vote for"),
+        (proposes(0, sets_of(*ALL.cells, slot=ROUND + 1)), "no member may vote for"),
+        (proposes(2, ALL, polka(ALL, 2)), "not of an earlier view"),
+        (proposes(2, ALL, polka(ALL, 1, ranks=(0, 1))), "needs 3 different members"),
+        (proposes(2, ALL, polka(SMALLER, 1)), "does not hold"),
+        (proposes(2, ALL, dataclasses.replace(polka(ALL, 1), view=0)), "does not hold"),
+        (proposes(2, ALL, dataclasses.replace(polka(ALL, 1), justified=0)), "does not hold"),
+        (prevotes(STRANGER), "not in the committee"),
+        (precommits(CONTRIBUTORS[0]), "not in the committee"),
+        (received(BY_RANK[0], Vote(SLOT, 0, 0, None, None)), "no member may cast"),
+        (received(BY_RANK[0], Vote(SLOT, 0, 3, None, None)), "no member may cast"),
+        (prevotes(BY_RANK[0], ALL, 1, 1), "no member may cast"),
+        (prevotes(BY_RANK[0], None, 1, 0), "no member may cast"),
+        (received(BY_RANK[0], Vote(SLOT, 1, PRECOMMIT, list_digest(ALL), 0)), "no member may cast"),
     ],
 )
 def test_who_proposes_or_votes_against_the_rules_is_blamed_and_changes_nothing(event: Received, reason: str) -> None:
-    machine = agreement(VOTER)
-    machine.handle(READY, 0)
+    machine = begun()
     effects = machine.handle(event, 0)
     assert reason in blamed(effects)[event.sender]
     assert len(effects) == 1
-    assert machine.state is State.OPEN
+    assert machine.state is State.PROPOSING
 
 
-def test_two_votes_are_blamed_and_the_second_does_not_count() -> None:
-    machine = agreement(VOTER)
-    for sets in (ALL, SMALLER):
-        machine.handle(proposes(BY_RANK[(ALL, SMALLER).index(sets)], sets), 0)
-    machine.handle(votes(COMMITTEE[0]), 0)
-    assert machine.handle(votes(COMMITTEE[0]), 0) == [], "the same again is a repetition"
-    machine.handle(votes(COMMITTEE[1], SMALLER), 0)
-    machine.handle(votes(COMMITTEE[2], SMALLER), 0)
-    twice = machine.handle(votes(COMMITTEE[0], SMALLER), 0)
-    assert blamed(twice) == {COMMITTEE[0].key: "votes twice in one round"}
-    assert machine.state is State.OPEN
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (proposes(0, ALL), proposes(0, SMALLER), "proposes twice in view 0"),
+        (prevotes(BY_RANK[0], ALL), prevotes(BY_RANK[0], None), "votes twice in view 0"),
+        (precommits(BY_RANK[0], ALL, 1), precommits(BY_RANK[0], SMALLER, 1), "votes twice in view 1"),
+        (precommits(BY_RANK[0], ALL, 0), prevotes(BY_RANK[0], SMALLER, 1), "was locked in view 0"),
+        (prevotes(BY_RANK[0], SMALLER, 3, 1), precommits(BY_RANK[0], ALL, 2), "was locked in view 2"),
+    ],
+)
+def test_who_contradicts_itself_is_blamed_once_with_evidence_for_everybody(
+    first: Received, second: Received, reason: str
+) -> None:
+    machine = begun()
+    hears(machine, first)
+    effects = hears(machine, second)
+    assert reason in blamed(effects)[BY_RANK[0].key]
+    (record,) = [each for each in of(effects, Journal) if each.kind == EVIDENCE]
+    assert decode_evidence(record.payload).culprit == BY_RANK[0].key
+    assert hears(machine, second) == []
 
 
-def test_a_proposers_second_list_is_passed_over() -> None:
-    machine = agreement(VOTER)
-    machine.handle(proposes(BY_RANK[0], SMALLER), 0)
-    assert machine.handle(proposes(BY_RANK[0], ALL), 0) == []
-    machine.handle(READY, 0)
-    assert machine.handle(votes(COMMITTEE[0], ALL), 0) == []
+def test_a_second_vote_or_list_does_not_count() -> None:
+    machine = begun(due=SMALLER)
+    hears(machine, proposes(0, SMALLER), proposes(0, ALL), precommits(BY_RANK[0], ALL))
+    hears(machine, *(precommits(peer, SMALLER) for peer in BY_RANK[:3]))
+    assert machine.state is not State.CERTIFIED
+    assert of(hears(machine, precommits(VOTER, SMALLER)), Tell)
 
 
-def test_t_votes_are_a_certificate_that_everybody_can_check() -> None:
-    machine = agreement(VOTER)
-    machine.handle(proposes(BY_RANK[0]), 0)
-    for peer in COMMITTEE[:2]:
-        assert machine.handle(votes(peer), 0) == []
-    told = of(machine.handle(votes(COMMITTEE[3]), 0), Tell)
-    assert isinstance(told[0].event, Certified)
-    check_list(told[0].event.certificate, VIEW)
-    assert told[0].event.certificate.sets == ALL
-    assert machine.state is State.CERTIFIED
+def test_a_vote_against_the_lock_is_found_even_after_the_certificate() -> None:
+    machine = begun()
+    hears(machine, proposes(0), *map(precommits, BY_RANK[:3]))
+    assert blamed(hears(machine, prevotes(BY_RANK[1], SMALLER, 1)))[BY_RANK[1].key]
 
 
-def test_votes_may_come_before_the_list() -> None:
-    machine = agreement(VOTER)
-    for peer in COMMITTEE[:3]:
-        assert machine.handle(votes(peer), 0) == []
-    assert len(of(machine.handle(proposes(BY_RANK[0]), 0), Tell)) == 1
-
-
-# --------------------------------------------------------------------------------------------------- certificates
-
-
-def certificate(sets: SetList = ALL, members: Iterable[int] = (1, 2, 3)) -> ListCertificate:
-    votes_ = {member: COMMITTEE[member - 1].sign(Vote(VIEW.slot(ROUND), list_digest(sets))) for member in members}
-    return ListCertificate(sets, signatures(votes_, len(votes_)))
-
-
-@pytest.mark.parametrize("peer", [VOTER, CONTRIBUTORS[0]], ids=["member", "contributor"])
-def test_a_certificate_is_enough_for_whoever_comes_late(peer: Peer) -> None:
-    machine = agreement(peer)
-    assert machine.handle(received(COMMITTEE[0], certificate()), 0) == [Tell(Certified(certificate()))]
-    assert machine.handle(received(COMMITTEE[0], certificate(SMALLER)), 0) == [], "one list a round"
-
-
-@pytest.mark.parametrize("state", [State.WATCHING, State.CERTIFIED])
-def test_a_false_certificate_is_blamed_in_every_state(state: State) -> None:
-    machine = agreement(CONTRIBUTORS[0])
-    if state is State.CERTIFIED:
-        machine.handle(received(COMMITTEE[0], certificate()), 0)
-    effects = machine.handle(received(STRANGER, certificate(SMALLER, (1, 2))), 0)
-    assert "certificate refused" in blamed(effects)[STRANGER.key]
-    assert of(effects, Tell) == []
-
-
-def certify(machine: Agreement, now: float) -> Effects:
-    machine.handle(proposes(BY_RANK[0]), now)
-    return [effect for peer in COMMITTEE[:3] for effect in machine.handle(votes(peer), now)]
-
-
-def test_the_proposer_publishes_and_others_only_where_it_does_not() -> None:
-    assert sent(certify(agreement(BY_RANK[0]), 0), ListCertificate) == [certificate()]
-    machine = agreement(BY_RANK[2])
-    assert of(certify(machine, 7.0), SetTimer) == [SetTimer("republish", 7.0 + 2 * REPUBLISH_S)]
-    assert sent(machine.handle(TimerFired("republish"), 0), ListCertificate) == [certificate()]
-    machine = agreement(BY_RANK[2])
-    certify(machine, 0)
-    assert machine.handle(received(BY_RANK[0], certificate()), 0) == []
-    assert machine.handle(TimerFired("republish"), 0) == []
-
-
-def test_a_forged_certificate_does_not_keep_the_true_one_from_being_published() -> None:
-    machine = agreement(BY_RANK[2])
-    certify(machine, 0)
-    machine.handle(received(STRANGER, certificate(ALL, (1, 2))), 0)
-    assert sent(machine.handle(TimerFired("republish"), 0), ListCertificate) == [certificate()]
-
-
-# ---------------------------------------------------------------------------------------------- after a restart
-
-
-@pytest.mark.parametrize("second", [SMALLER, SMALLEST])
-def test_after_a_restart_a_member_votes_again_for_the_same_list_and_for_no_other(second: SetList) -> None:
-    journal = [Journal(KIND, ROUND, b"", list_digest(ALL))]
-    machine = agreement(VOTER, journal)
-    machine.handle(READY, 0)
-    assert sent(machine.handle(proposes(BY_RANK[1], second), 0), Vote) == []
-    assert sent(machine.handle(proposes(BY_RANK[0], ALL), 0), Vote) == [Vote(VIEW.slot(ROUND), list_digest(ALL))] * 4
-
-
-class OneVote(RuleBasedStateMachine):
-    """Whatever is proposed and held, in whatever order, with restarts between: one vote."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.journal: list[Journal] = []
-        self.votes: set[Digest] = set()
-        self.machine = agreement(VOTER)
-
-    @rule(rank=st.integers(0, 3), sets=st.sampled_from([ALL, SMALLER, SMALLEST, sets_of(TINY)]))
-    def propose(self, rank: int, sets: SetList) -> None:
-        self.perform(self.machine.handle(proposes(BY_RANK[rank], sets), 0))
-
-    @rule(sets=st.sampled_from([ALL, SMALLER, SMALLEST]))
-    def hold(self, sets: SetList) -> None:
-        held = {each.cell: frozenset(each.contributions) for each in sets.cells}
-        self.perform(self.machine.handle(Ready(held, final=True), 0))
-
-    @rule(member=st.integers(0, 3), sets=st.sampled_from([ALL, SMALLER]))
-    def another_votes(self, member: int, sets: SetList) -> None:
-        self.perform(self.machine.handle(votes(COMMITTEE[member], sets), 0))
-
-    @rule()
-    def restart(self) -> None:
-        self.machine = agreement(VOTER, self.journal)
-
-    def perform(self, effects: Effects) -> None:
-        self.journal += of(effects, Journal)
-        self.votes |= {vote.sets for vote in sent(effects, Vote)}
-
-    @precondition(lambda self: hasattr(self, "votes"))
-    @invariant()
-    def at_most_one(self) -> None:
-        assert len(self.votes) <= 1
-        assert self.votes <= {record.payload for record in self.journal}
-
-
-TestOneVote = OneVote.TestCase
-
-
-# ------------------------------------------------------------------------------------------------- all together
-
-
-def committee(*silent: Peer) -> Playbook:
-    """All members and a contributor; every member holds everything from the beginning."""
-    peers = (*COMMITTEE, CONTRIBUTORS[0])
-    actors = [Actor(peer, [Agreement(VIEW, ROUND, peer.key, peer.sign, "subnet")]) for peer in peers]
-    play = Playbook(actors)
-    for actor in actors:
-        actor.behaviour = offline if actor.peer in silent else actor.behaviour
-        if actor.peer in COMMITTEE:
-            play.post(actor, READY, at=1.0)
-    return play.run()
-
-
-@pytest.mark.parametrize("silent", [(), *itertools.combinations(BY_RANK, 1)])
-def test_all_agree_on_one_list_whoever_is_silent(silent: tuple[Peer, ...]) -> None:
-    play = committee(*silent)
-    certified = [of(actor.effects, Tell)[-1].event for actor in play.actors.values() if actor.peer not in silent]
-    assert [each.certificate.sets for each in certified if isinstance(each, Certified)] == [ALL] * len(certified)
-    assert blamed(play.effects()) == {}
-
-
-def test_a_silent_proposer_is_stood_in_for() -> None:
-    play = committee(BY_RANK[0])
-    (proposer,) = {actor.peer.key for actor in play.actors.values() if sent(actor.effects, Proposal)}
-    assert proposer == BY_RANK[1].key
-
-
-def test_with_t_minus_1_members_nothing_is_certified() -> None:
-    play = committee(*BY_RANK[2:])
-    assert sent(play.effects(), Vote)
-    assert not [tell for tell in of(play.effects(), Tell) if isinstance(tell.event, Certified)]
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([ALL, SMALLER, SMALLEST])), max_size=12))
-def test_two_lists_are_never_certified_while_nobody_votes_twice(cast: list[tuple[int, SetList]]) -> None:
-    first = dict(reversed(cast))
-    machine = agreement(CONTRIBUTORS[0])
-    for sets in (ALL, SMALLER, SMALLEST):
-        signers = [member + 1 for member, voted in sorted(first.items()) if voted == sets]
-        if signers:
-            machine.handle(received(STRANGER, certificate(sets, signers)), 0)
-    winners = [sets for sets in (ALL, SMALLER, SMALLEST) if list(first.values()).count(sets) >= 3]
-    assert (machine.state is State.CERTIFIED) == (len(winners) == 1)
+def test_what_is_far_ahead_is_not_kept() -> None:
+    machine = begun()
+    for view in range(5, 250):
+        hears(machine, proposes(view), prevotes(BY_RANK[0], ALL, view), precommits(BY_RANK[0], ALL, view))
+    assert len(list(machine._tally.of(VIEW.committee.index(BY_RANK[0].key) + 1))) == 0
+    assert len(machine._proposals) == 0

@@ -41,7 +41,7 @@ def aggregation() -> Aggregation:
 
 
 def certified(*cells: CellSet) -> Certified:
-    return Certified(ListCertificate(SetList(VIEW.slot(ROUND), cells), ()))
+    return Certified(ListCertificate(SetList(VIEW.slot(ROUND), cells), 0, ()))
 
 
 def bring(machine: Aggregation, *made: Submitted, now: float = 0.0) -> Effects:

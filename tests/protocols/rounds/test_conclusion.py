@@ -37,7 +37,7 @@ from tests.protocols.playbook import (
 PARENT = Digest(b"parent".ljust(32))
 MODEL = Digest(b"model after the step".ljust(32))
 SETS = SetList(VIEW.slot(ROUND), tuple(set_of(cell, map(submit, peers)) for cell, peers in enumerate(CELLS)))
-CERTIFIED = Certified(ListCertificate(SETS, ()))
+CERTIFIED = Certified(ListCertificate(SETS, 0, ()))
 RESULTS = [CellResult(cell, 4, Digest(bytes([cell]) * 32), NO_DIGEST) for cell in (0, 1)]
 LANES = [np.array([1, -2, 3]), np.array([10, 20, 30])]
 OPENED = [CellOpened(result, lanes) for result, lanes in zip(RESULTS, LANES, strict=True)]

@@ -223,7 +223,7 @@ def test_the_job_refuses_an_update_beyond_its_lanes_in_this_node() -> None:
 
 def naming(manifest: Digest) -> Certified:
     sets = SetList(VIEW.slot(ROUND), (CellSet(0, (Listed(ME.key, manifest),)),))
-    return Certified(ListCertificate(sets, (MemberSignature(1, bytes(64)),)))
+    return Certified(ListCertificate(sets, 0, (MemberSignature(1, bytes(64)),)))
 
 
 def test_a_certified_update_counts_as_opened_and_the_very_same_one_sits_out() -> None:

@@ -73,7 +73,7 @@ def announce(machine: Custody, cell: int, made: Iterable[Submitted], now: float 
 
 
 def certified(*cells: CellSet) -> Certified:
-    return Certified(ListCertificate(SetList(VIEW.slot(ROUND), cells), ()))
+    return Certified(ListCertificate(SetList(VIEW.slot(ROUND), cells), 0, ()))
 
 
 def holding(*cells: int, journal: Iterable[Journal] = ()) -> Custody:

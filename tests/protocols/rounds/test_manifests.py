@@ -33,7 +33,7 @@ def test_a_manifest_is_known_by_its_digest_once_accepted() -> None:
 @pytest.mark.parametrize(
     ("encoded", "complaint"),
     [
-        (DEALER.sign(Vote(VIEW.slot(ROUND), NO_DIGEST)).encoded, "not a manifest of this round"),
+        (DEALER.sign(Vote(VIEW.slot(ROUND), 0, 1, NO_DIGEST, None)).encoded, "not a manifest of this round"),
         (signed(slot=VIEW.slot(ROUND + 1)), "not a manifest of this round"),
         (signed(slot=a_view(epoch=1).slot(ROUND)), "not a manifest of this round"),
         (signed(by=CELLS[1][0]), "its signer is not in cell 0"),

@@ -45,7 +45,7 @@ from tests.protocols.playbook import (
 MADE = [submit(peer) for peer in CELLS[0]]
 ALL = set_of(0, MADE)
 SETS = SetList(VIEW.slot(ROUND), (ALL,))
-CERTIFIED = Certified(ListCertificate(SETS, ()))
+CERTIFIED = Certified(ListCertificate(SETS, 0, ()))
 ONE, TWO = (PEERS[key] for key in VIEW.aggregators(ROUND, 0))
 EXPECTED = np.sum([lanes_of(peer) for peer in CELLS[0]], axis=0)
 
@@ -354,7 +354,7 @@ def spoiled(machine: CellOpening | None = None) -> Desk:
     total = summed(ODD_CELL)
     desk = Desk(machine or opening(known=ODD_CELL), dict(zip(total.roots, total.packed, strict=True)))
     desk.served[ODD.signed.digest] = ODD.signed.encoded
-    certified = Certified(ListCertificate(ODD_SETS, ()))
+    certified = Certified(ListCertificate(ODD_SETS, 0, ()))
     return desk.handle(certified, *(aggregate(peer, total.roots, ODD_SETS) for peer in (ONE, TWO)))
 
 

@@ -52,7 +52,7 @@ from tests.protocols.playbook import (
 
 MADE = [[submit(peer) for peer in peers] for peers in CELLS]
 SETS = SetList(VIEW.slot(ROUND), tuple(set_of(cell, made) for cell, made in enumerate(MADE)))
-CERTIFIED = Certified(ListCertificate(SETS, ()))
+CERTIFIED = Certified(ListCertificate(SETS, 0, ()))
 AGGREGATORS = [[PEERS[key] for key in VIEW.aggregators(ROUND, cell)] for cell in (0, 1)]
 
 

@@ -15,7 +15,7 @@ from protocols.wire.messages import Header, HeaderVote, Message, Receipt, Vote
 from tests.protocols.playbook import CONTRIBUTORS, VIEW
 
 ALICE, BOB = CONTRIBUTORS[:2]
-VOTE = Vote(VIEW.slot(3), Digest(bytes(range(32))))
+VOTE = Vote(VIEW.slot(3), 0, 1, Digest(bytes(range(32))), None)
 SIGNED = ALICE.sign(VOTE)
 
 
@@ -27,7 +27,7 @@ def test_an_envelope_comes_back_with_its_signer_and_digest() -> None:
 
 
 def test_the_signature_covers_a_domain_and_the_body() -> None:
-    body = msgpack.packb([8, [[31337, 1, 0, VIEW.committee_root, 3], bytes(range(32))]])
+    body = msgpack.packb([8, [[31337, 1, 0, VIEW.committee_root, 3], 0, 1, bytes(range(32)), None]])
     assert envelope.body_of(VOTE) == body
     Ed25519PublicKey.from_public_bytes(ALICE.key).verify(SIGNED.signature, b"2pm/message/1\x00" + body)
     assert SIGNED.encoded == msgpack.packb([body, ALICE.key, SIGNED.signature])
@@ -107,7 +107,7 @@ def test_what_was_accepted_before_is_bounded_and_checked_all_the_same() -> None:
 def test_statements_of_different_kinds_never_share_a_body() -> None:
     slot, zero = VIEW.slot(3), Digest(bytes(32))
     statements: list[Message] = [
-        Vote(slot, zero),
+        Vote(slot, 0, 1, zero, None),
         Receipt(slot, zero, 1),
         HeaderVote(Header(slot, zero, zero, zero, zero, (), None)),
     ]
