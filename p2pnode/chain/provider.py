@@ -45,8 +45,9 @@ class HttpxProvider(AsyncJSONBaseProvider):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
+        encrypted = not url.startswith("http://")  # else no certificates need be read, which takes a tenth of a second
         self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_S, trust_env=False, headers={"Content-Type": "application/json"}
+            verify=encrypted, timeout=TIMEOUT_S, trust_env=False, headers={"Content-Type": "application/json"}
         )
 
     async def aclose(self) -> None:

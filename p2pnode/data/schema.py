@@ -52,7 +52,15 @@ class Column:
             return np.asarray(codes, np.float64)
         numbers = pd.to_numeric(cells, errors="coerce")
         self._refuse(numbers.isna().to_numpy(), "is not a number", source)
-        values = np.asarray(numbers, np.float64)
+        return self.check(np.asarray(numbers, np.float64), source)
+
+    def check(self, values: Numbers, source: str) -> Numbers:
+        """The same numbers (rows,), if this column, which is no category, may hold them.
+
+        Raises:
+            DataError: one is NaN or out of range.
+        """
+        self._refuse(np.isnan(values), "is empty or NaN", source)
         if self.kind is Kind.INTEGER:
             self._refuse(values != np.floor(values), "is not a whole number", source)
         outside = (values < self.low) | (values > self.high)
@@ -159,7 +167,10 @@ class DataSchema:
         if x.dtype.kind not in "uif" or y.dtype.kind not in "uif":
             raise DataError(f"{source}: needs numbers, has {x.dtype} and {y.dtype}")
         for column, cells in zip(self.columns, [*x.T, y], strict=True):
-            column.read(pd.Series(cells), source)
+            if column.kind is Kind.CATEGORY:
+                column.read(pd.Series(cells), source)
+            else:
+                column.check(np.asarray(cells, np.float64), source)
         return Examples(x, y)
 
     def frame(self, examples: Examples) -> pd.DataFrame:
