@@ -55,11 +55,10 @@ def _uniform(label: bytes, count: int, words: str, mask: int, limit: int) -> npt
 
     `words` is numpy's name of the word, little-endian ("<u4", "<u8").
     """
-    stream, size, drawn = hashlib.shake_256(label), np.dtype(words).itemsize, count + 8
+    stream, kind, drawn = hashlib.shake_256(label), np.dtype(words), count + 8
     while True:
-        masked: npt.NDArray[np.unsignedinteger] = np.frombuffer(stream.digest(size * drawn), words) & np.dtype(
-            words
-        ).type(mask)
+        masked: npt.NDArray[np.unsignedinteger] = np.frombuffer(stream.digest(kind.itemsize * drawn), kind)
+        masked = masked & kind.type(mask)
         if masked[:count].max() < limit:  # nearly always
             return masked[:count].astype(np.uint64)
         accepted = masked[masked < limit]
