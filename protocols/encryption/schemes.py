@@ -10,8 +10,8 @@ from protocols.encryption.ring import Ring, data_ring
 from protocols.encryption.scheme import Scheme
 from protocols.errors import LocalError
 
-COMPILED_FROM: Final = 64
-"""Ciphertexts of an update (a million values) from which compiled kernels repay the second that they take to load."""
+COMPILED_FROM: Final = 48
+"""Ciphertexts of an update (800,000 values) from which compiled kernels repay the second that they take to load."""
 
 
 def scheme(name: str, ciphertexts: int = 1) -> Scheme:
