@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -26,6 +25,7 @@ from simnet.outcome import Outcome
 from simnet.pool import Pool
 from simnet.roster import identity, roster
 from simnet.scenario import Fault
+from simnet.usage import used
 from simnet.watch import AnchorWatch
 
 LINGER_S: Final = 2.0
@@ -101,8 +101,7 @@ class Cluster:
         with trio.move_on_after(FINALITY_S):
             await trio.sleep(LINGER_S)
             await self._until(lambda: watch.all_final)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        self._tell("simnet", "resources", {"peak_rss_bytes": peak})
+        self._tell("simnet", "resources", used())
 
     async def _open_when_registered(self, ground: Ground, reader: ChainReader) -> None:
         expected = {identity(self._scenario.seed, name).peer for name in self._home}

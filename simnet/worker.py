@@ -8,9 +8,7 @@ events.
 
 from __future__ import annotations
 
-import gc
 import os
-import resource
 import secrets
 import sys
 import time
@@ -41,12 +39,11 @@ from simnet.lines import lines_of
 from simnet.orders import BLOB_BUDGET_BYTES, Command, Orders
 from simnet.roster import Member, deal_data, identity, roster
 from simnet.trouble import causes
+from simnet.usage import collect_rarely, used
 from simnet.watch import Tell
 
 RESOURCES_EVERY_S: Final = 5.0
 FAUCETS_AT_ONCE: Final = 8
-GARBAGE_THRESHOLD: Final = 50_000
-"""Objects made between two collections: at Python's 700, a process with many hosts spends a fifth of its time there."""
 LINGER_S: Final = 1.0
 """Short, since a worker keeps its transports and disks open until the whole run is over."""
 
@@ -124,8 +121,7 @@ class Crew:
 
     async def _account(self) -> None:
         while True:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            self._tell(self._orders.worker, "resources", {"peak_rss_bytes": peak})
+            self._tell(self._orders.worker, "resources", used())
             await trio.sleep(RESOURCES_EVERY_S)
 
 
@@ -162,8 +158,7 @@ async def work(write: Tell, orders: Orders, commands: AsyncIterator[str]) -> Non
     try:
         await fund(orders, reader)
         crew = Crew(orders, reader, write)
-        gc.freeze()  # the imported modules and the data stay: no collection need look at them
-        gc.set_threshold(GARBAGE_THRESHOLD)
+        collect_rarely()
         await crew.run(commands)
     finally:
         with trio.CancelScope(shield=True):
