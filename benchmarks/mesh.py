@@ -227,7 +227,9 @@ def rounds_figures(events: list[Event], peers: int) -> Figures:
     for event in events:
         if event.name == "resources" and event.node.startswith("worker"):
             usage.setdefault(event.node, []).append(event)
-    cpu = sum(at_time(samples, last, "cpu_seconds") - at_time(samples, first, "cpu_seconds") for samples in usage.values())
+    cpu = sum(
+        at_time(samples, last, "cpu_seconds") - at_time(samples, first, "cpu_seconds") for samples in usage.values()
+    )
     grown = sum(at_time(samples, last, "rss_bytes") - samples[0].fields["rss_bytes"] for samples in usage.values())
     began = [event.at for event in events if event.name == "joined"]
     nodes = len({event.node for event in events if event.name == "joined"})

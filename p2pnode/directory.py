@@ -76,6 +76,11 @@ class Directory:
                 return
             met += peer in self._transport.connected() or await self._meet(peer)
 
+    async def meet(self, peers: Iterable[PeerKey]) -> None:
+        """Sees to a connection with each of these peers whose address is known."""
+        for peer in sorted({*peers} & {*self._book} - {self._transport.peer} - self._transport.connected()):
+            await self._meet(peer)
+
     async def _meet(self, peer: PeerKey) -> bool:
         for address in _record(self._book[peer]).addresses:
             try:

@@ -8,9 +8,10 @@ of epoch e-1's own block, from the first block behind that time. The block comes
 from __future__ import annotations
 
 from p2pnode.chain.roles import active, verify_binding
-from p2pnode.ports import Block, Chain, SubnetRecord
+from p2pnode.ports import Block, Chain, OperatorRecord, SubnetRecord
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView, draw_epoch
+from protocols.types import Address, PeerKey
 
 
 class Epochs:
@@ -19,6 +20,7 @@ class Epochs:
     def __init__(self, chain: Chain, subnet: SubnetRecord, params: Params) -> None:
         self._chain, self._subnet, self._params = chain, subnet, params
         self._beacons: dict[int, Block] = {}
+        self._bound: dict[tuple[Address, PeerKey, bytes], bool] = {}
 
     async def view(self, epoch: int) -> EpochView | None:
         """The epoch's view, or None while the chain has not settled it.
@@ -33,11 +35,18 @@ class Epochs:
         bound = [
             record
             for record in await self._chain.operators()
-            if active(record, beacon.number)
-            and verify_binding(record, self._chain.chain_id, subnet.operators, subnet.subnet_id)
+            if active(record, beacon.number) and self._is_bound(record)
         ]
         roster = [(record.peer, record.roles) for record in bound]
         return draw_epoch(self._chain.chain_id, subnet.subnet_id, epoch, beacon.hash, self._params, roster)
+
+    def _is_bound(self, record: OperatorRecord) -> bool:
+        """Whether the stay's binding holds; checked once for all epochs."""
+        stay = record.address, record.peer, record.peer_proof
+        if stay not in self._bound:
+            subnet = self._subnet
+            self._bound[stay] = verify_binding(record, self._chain.chain_id, subnet.operators, subnet.subnet_id)
+        return self._bound[stay]
 
     async def _beacon(self, epoch: int) -> Block | None:
         for earlier in range(max(self._beacons, default=-1) + 1, epoch):  # each follows from the one before

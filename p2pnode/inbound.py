@@ -83,9 +83,19 @@ class Inbound:
         self._early = EarlyMail()
 
     async def subscribe(self) -> None:
-        """Joins the subnet's topics."""
-        for topic in (SUBNET, PROOF):
-            await self._ports.transport.subscribe(topic, partial(self._judge, topic))
+        """Joins the topic that everybody follows."""
+        await self._ports.transport.subscribe(SUBNET, partial(self._judge, SUBNET))
+
+    async def follow_proofs(self) -> None:
+        """Joins the topic of proofs if this node is a member or validator of an epoch that is on, else leaves it.
+
+        It carries messages of every cell: what it costs grows with the crowd, so only few follow it.
+        """
+        me = self._ports.transport.peer
+        if any(me in view.committee or me in view.validators for view in self._views.values()):
+            await self._ports.transport.subscribe(PROOF, partial(self._judge, PROOF))
+        else:
+            await self._ports.transport.unsubscribe(PROOF)
 
     async def run(self) -> None:
         """Takes messages for ever; what is malformed is refused and attributed, never raised."""

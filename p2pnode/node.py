@@ -328,7 +328,6 @@ class Node:
             return  # it was wanted before a newer header brought us past it
         if view.epoch not in self._views:
             self._views[view.epoch] = view
-            participants = {*view.committee, *(peer for cell in view.cells for peer in cell)}
             fields: Mapping[str, object] = {
                 "epoch": view.epoch,
                 "cells": [[peer.hex() for peer in cell] for cell in view.cells],
@@ -336,7 +335,7 @@ class Node:
             }
             self._observe("epoch", fields)
             self._keys.open(view)
-            self._tasks.guard("directory", lambda: self._directory.find(participants))
+            self._tasks.guard("directory", lambda: self._settle_in(view))
         self._driver.post(self._driver.teams[LEDGER], EpochKnown(view))
         final = self._params.final_height
         if view.epoch + 1 not in self._views and (not final or view.epoch < self._params.epoch(final - 1)):
@@ -348,12 +347,21 @@ class Node:
         self._driver.erase(below=view.heights[0])
         self._seen.forget(below=view.heights[0])
 
+    async def _settle_in(self, view: EpochView) -> None:
+        """Finds with whom this node will have to do, and the topics it needs; those who check meet the members."""
+        await self._inbound.follow_proofs()
+        await self._directory.find(view.partners(self.me))
+        if self.me in view.committee or self.me in view.validators:
+            await self._directory.meet(view.committee)
+
     def _forget(self, below: int, head: Head) -> None:
         """Rounds below this height are over for everybody: their public keys and blobs go, but for the head's model."""
         epoch = self._params.epoch(max(0, below))
         self._keys.forget(before=epoch)
-        for old in [each for each in self._views if each < epoch]:
-            del self._views[old]
+        if past := [each for each in self._views if each < epoch]:
+            for old in past:
+                del self._views[old]
+            self._tasks.guard("topics", self._inbound.follow_proofs)
         self._driver.drop(below, keep=head.params)
 
     async def _judge(self, height: int, model: Model) -> None:

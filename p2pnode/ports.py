@@ -73,6 +73,10 @@ class Transport(Protocol):
 
     async def subscribe(self, topic: str, validator: GossipValidator) -> None: ...
 
+    async def unsubscribe(self, topic: str) -> None:
+        """Follows a topic no more; a no-op if it was not followed. Publishing to it works all the same."""
+        ...
+
     async def publish(self, topic: str, payload: bytes) -> None: ...
 
     async def receive(self) -> Incoming:

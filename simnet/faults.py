@@ -102,6 +102,9 @@ class Gate:
     async def subscribe(self, topic: str, validator: GossipValidator) -> None:
         await self._inner.subscribe(topic, validator)
 
+    async def unsubscribe(self, topic: str) -> None:
+        await self._inner.unsubscribe(topic)
+
     async def publish(self, topic: str, payload: bytes) -> None:
         if self.mute:
             await trio.lowlevel.checkpoint()

@@ -206,6 +206,10 @@ class VirtualTransport:
         await trio.lowlevel.checkpoint()
         self.validators[topic] = validator
 
+    async def unsubscribe(self, topic: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.validators.pop(topic, None)
+
     async def publish(self, topic: str, payload: bytes) -> None:
         await trio.lowlevel.checkpoint()
         _within(LIMITS.gossip_message_bytes, payload, f"gossip on {topic}")

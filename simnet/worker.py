@@ -33,6 +33,7 @@ from p2pnode.transport.limits import Limits
 from p2pnode.workers import ThreadWorkers
 from protocols.errors import TwoPMError
 from protocols.types import Address, PeerKey
+from protocols.wire.envelope import remember_apart
 from simnet.events import Event
 from simnet.faults import Gate
 from simnet.lines import lines_of
@@ -44,6 +45,8 @@ from simnet.watch import Tell
 
 RESOURCES_EVERY_S: Final = 5.0
 FAUCETS_AT_ONCE: Final = 8
+REMEMBERED: Final = 32
+"""Messages that a node keeps opened: as many as one message takes to come round again."""
 LINGER_S: Final = 1.0
 """Short, since a worker keeps its transports and disks open until the whole run is over."""
 
@@ -88,6 +91,7 @@ class Crew:
 
     async def _live(self, member: Member) -> None:
         """One life of a node: until it is killed, or the whole run is over."""
+        remember_apart(REMEMBERED)
         keys = identity(self._orders.scenario.seed, member.name)
         chain = EvmChain(self._reader, keys.operator_key)
         prefix = protocol_prefix(chain.chain_id, await chain.subnet())

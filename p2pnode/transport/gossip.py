@@ -32,6 +32,11 @@ class Gossip:
         self._followed[topic_id] = (name, validator)
         await self.pubsub.subscribe(topic_id)
 
+    async def unsubscribe(self, topic_id: str) -> None:
+        """Leaves the topic, if it was followed."""
+        await self.pubsub.unsubscribe(topic_id)
+        self._followed.pop(topic_id, None)
+
     async def publish(self, topic_id: str, payload: bytes) -> None:
         """To everybody who follows the topic but ourselves; raises `LocalError` above `gossip_message_bytes`."""
         if len(payload) > self._limits.gossip_message_bytes:

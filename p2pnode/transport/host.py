@@ -90,6 +90,9 @@ class Libp2pTransport:
         """Follows a topic under our prefix (literally if it starts with "/"); called again, replaces its validator."""
         await self.gossip.subscribe(topic, self._full_id(topic), validator)
 
+    async def unsubscribe(self, topic: str) -> None:
+        await self.gossip.unsubscribe(self._full_id(topic))
+
     async def publish(self, topic: str, payload: bytes) -> None:
         await self.gossip.publish(self._full_id(topic), payload)
 

@@ -27,6 +27,8 @@ SPENT = "spent"
 NO_TAG_KEY = Secret(b"")
 KEY_WAIT_S = 0.25
 KEY_PATIENCE_S = 2.0
+FIRST_PATIENCE = 1 / 6
+"""Of `submit_s`, in an epoch's first round: its keys are on their way, and who lacks one deals that member no share."""
 
 
 class State(enum.Enum):
@@ -182,7 +184,9 @@ class Contribution(Machine[State]):
 
     def _enough(self, keys: Mapping[int, bytes], now: float) -> bool:
         """All members' keys, or after some patience those of a quorum: who has no key can release nothing."""
-        patient = now < self._trained_at + KEY_PATIENCE_S
+        first = self._height == self._view.heights[0]
+        patience = max(KEY_PATIENCE_S, FIRST_PATIENCE * self._view.params.submit_s if first else 0.0)
+        patient = now < self._trained_at + patience
         return len(keys) >= (len(self._view.committee) if patient else self._view.params.threshold)
 
     def _sends(self, record: Journalled) -> Effects:

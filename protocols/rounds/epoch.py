@@ -45,6 +45,17 @@ class EpochView:
         """Who may speak in this epoch's rounds."""
         return frozenset(self.committee).union(*self.cells)
 
+    @cached_property
+    def _cells_by_peer(self) -> dict[PeerKey, int]:
+        return {peer: cell for cell, members in enumerate(self.cells) for peer in members}
+
+    def partners(self, peer: PeerKey) -> frozenset[PeerKey]:
+        """With whom a peer has to do: the committee and its own cell; who sits in the committee or validates, all."""
+        if peer in self.committee or peer in self.validators:
+            return self.participants | self.validators
+        cell = self.cell_of(peer)
+        return frozenset((*self.committee, *(self.cells[cell] if cell is not None else ())))
+
     @property
     def heights(self) -> range:
         """The rounds that this epoch serves."""
@@ -61,7 +72,7 @@ class EpochView:
 
     def cell_of(self, peer: PeerKey) -> int | None:
         """The cell that a contributor belongs to."""
-        return next((cell for cell, members in enumerate(self.cells) if peer in members), None)
+        return self._cells_by_peer.get(peer)
 
     def cell_quorum(self, cell: int) -> int:
         """Contributors without whom a cell is not opened: at least m - d and at least k_min."""

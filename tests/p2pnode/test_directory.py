@@ -153,3 +153,14 @@ async def test_the_mesh_is_a_few_of_our_own_choice_past_those_who_are_gone(autoj
         transport.dialled.clear()
         await mine.mesh()
         assert transport.dialled == again
+
+
+async def test_it_meets_whom_it_is_told_to_if_it_knows_where_they_are(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, transport = directory_of(world, ME)
+        for peer in (OTHER, THIRD):
+            world.network.attach(peer.key)
+            await told(world, ME, record(peer), by=peer)
+        transport.friends = frozenset({THIRD.key})
+        await mine.meet([ME.key, OTHER.key, THIRD.key, CROWD[0].key])
+        assert transport.dialled == [f"/memory/{OTHER.key.hex()}"]

@@ -10,6 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+import p2pnode.epochs
+from p2pnode.chain.roles import verify_binding
 from p2pnode.epochs import Epochs
 from p2pnode.node import sign_binding
 from protocols.errors import LocalError
@@ -192,3 +194,20 @@ async def test_too_few_operators_are_an_error_with_its_reason(autojump_clock: Mo
         await trio.sleep(3)
         with pytest.raises(LocalError, match="2 are registered"):
             await at.looking().view(0)
+
+
+async def test_a_binding_is_checked_once_for_all_epochs(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[object] = []
+    monkeypatch.setattr(
+        p2pnode.epochs, "verify_binding", lambda record, *_: checked.append(record) or verify_binding(record, *_)
+    )
+    async with scene() as at:
+        await opened(at)
+        epochs = at.looking()
+        await at.wait(epochs, 0)
+        once = len(checked)
+        await at.anchor(2)
+        await at.wait(epochs, 1)
+        assert once == len(checked) == 8 + len(MEMBERS)

@@ -18,6 +18,7 @@ from p2pnode.inbound import EARLY_BYTES, EARLY_PEER_BYTES, EARLY_PER_PEER, Early
 from p2pnode.ports import Transport
 from protocols.events import Received
 from protocols.types import NO_DIGEST, Digest, Height, Verdict
+from protocols.updates.gossip import PROOF, SUBNET
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import (
     AddressRecord,
@@ -275,3 +276,15 @@ def test_one_peer_does_not_take_anothers_place() -> None:
         mail.keep(Height(1), STRANGER.key, SIGNED[0])
     assert mail.keep(Height(1), FRIEND.key, SIGNED[0])
     assert not mail.keep(Height(1), STRANGER.key, SIGNED[0])
+
+
+async def test_only_members_and_validators_follow_the_proofs(autojump_clock: MockClock) -> None:
+    async with scene() as at:
+        await at.inbound.follow_proofs()
+        assert set(at.transport.validators) == {SUBNET, PROOF}
+        at.views[0] = replace(VIEW, committee=tuple(peer for peer in VIEW.committee if peer != ME.key))
+        await at.inbound.follow_proofs()
+        assert set(at.transport.validators) == {SUBNET}
+        at.views[1] = replace(VIEW, committee=(), validators=frozenset({ME.key}))
+        await at.inbound.follow_proofs()
+        assert set(at.transport.validators) == {SUBNET, PROOF}

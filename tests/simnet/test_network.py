@@ -54,6 +54,17 @@ async def test_gossip_reaches_every_subscriber_once(autojump_clock: MockClock, n
         assert await heard(transport) == []
 
 
+async def test_who_unsubscribed_hears_nothing_and_may_publish(
+    autojump_clock: MockClock, network: VirtualNetwork
+) -> None:
+    one, other, third = (network.attach(key) for key in KEYS[:3])
+    for transport in (one, other, third):
+        await transport.subscribe("topic", accept)
+    await third.unsubscribe("topic")
+    await third.publish("topic", b"from outside")
+    assert (await heard(one), await heard(other), await heard(third)) == ([b"from outside"], [b"from outside"], [])
+
+
 async def test_gossip_goes_round_cut_links(autojump_clock: MockClock, network: VirtualNetwork) -> None:
     transports = [network.attach(key) for key in KEYS[:8]]
     for transport in transports:

@@ -12,7 +12,7 @@ def test_what_is_used_grows_with_use() -> None:
     ballast = bytearray(b"x") * (64 << 20)
     after = used()
     assert after["rss_bytes"] - before["rss_bytes"] > 0.9 * len(ballast)
-    assert after["peak_rss_bytes"] >= after["rss_bytes"]
+    assert after["peak_rss_bytes"] >= 0.95 * after["rss_bytes"]  # the kernel counts the two at different moments
     assert after["cpu_seconds"] >= before["cpu_seconds"] > 0
 
 

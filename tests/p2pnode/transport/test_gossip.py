@@ -75,6 +75,24 @@ async def test_publishing_without_subscribing(world) -> None:
                 assert (await node.transport.receive()).payload == b"from outside"
 
 
+async def test_who_unsubscribes_hears_no_more_and_may_still_publish(world) -> None:
+    async with world.nodes(2) as (a, b):
+        await chain_up([a, b])
+        await meshed(world, [a, b])
+        await b.transport.unsubscribe(TOPIC)
+        await b.transport.unsubscribe(TOPIC)  # a second time changes nothing
+        await world.until(lambda: not a.transport.gossip.pubsub.peer_topics.get(TOPIC))
+        await a.transport.publish(TOPIC, b"into the void")
+        await b.transport.publish(TOPIC, b"from outside")
+        with trio.fail_after(5):
+            assert (await a.transport.receive()).payload == b"from outside"
+        await b.transport.subscribe(TOPIC, accept)
+        await a.transport.publish(TOPIC, b"again")
+        with trio.fail_after(5):
+            assert (await b.transport.receive()).payload == b"into the void"
+            assert (await b.transport.receive()).payload == b"again"
+
+
 async def test_a_late_subscriber_gets_recent_messages(world) -> None:
     async with world.nodes(2) as nodes:
         await chain_up(nodes[:1])

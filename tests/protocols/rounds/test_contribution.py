@@ -11,21 +11,24 @@ from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import Scheme
 from protocols.errors import LocalError, TransitionError
 from protocols.events import Started, TimerFired, Trained
-from protocols.rounds.contribution import KEY_PATIENCE_S, Contribution, State
+from protocols.rounds.contribution import FIRST_PATIENCE, KEY_PATIENCE_S, Contribution, State
 from protocols.rounds.dealing import open_share, sealed_digest
+from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import open_manifest
 from protocols.told import Certified
-from protocols.types import NO_DIGEST, Digest, Secret
+from protocols.types import NO_DIGEST, Digest, Height, Secret
 from protocols.wire.messages import CellSet, ListCertificate, Manifest, MemberSignature, Receipt, SetList, Submission
 from protocols.wire.messages import Contribution as Listed
 from tests.protocols.playbook import (
     CELLS,
     COMMITTEE,
     EPOCH_KEYS,
+    PARAMS,
     PUBLIC_KEYS,
     ROUND,
     SCHEME,
     VIEW,
+    a_view,
     lanes_of,
     observed,
     of,
@@ -44,10 +47,12 @@ def contribution(
     scheme: Scheme = SCHEME,
     entropy: bytes = b"e" * 32,
     spent: Iterable[bytes] = (),
+    view: EpochView = VIEW,
+    height: int = ROUND,
 ) -> Contribution:
     tag_key = Secret(b"t" * 32)
     return Contribution(
-        VIEW, ROUND, PARENT, ME.key, ME.sign, scheme, lambda: keys, entropy, journal, set(spent), tag_key
+        view, Height(height), PARENT, ME.key, ME.sign, scheme, lambda: keys, entropy, journal, set(spent), tag_key
     )
 
 
@@ -155,6 +160,16 @@ def test_no_encryption_before_all_keys_or_after_some_patience_t(known: int, at_o
     if not at_once:
         effects = machine.handle(TimerFired("keys"), 10.0 + KEY_PATIENCE_S)
         assert [bool(of(effects, Job)), bool(of(effects, SetTimer))] == [later, not later]
+
+
+def test_in_an_epochs_first_round_it_is_more_patient() -> None:
+    """A contributor that deals some members nothing keeps them from voting: under load that cost whole rounds."""
+    view, first = a_view(PARAMS.with_(submit_s=120)), 0
+    machine = contribution(view=view, height=first, keys={member: PUBLIC_KEYS[member] for member in (1, 2, 3)})
+    machine.handle(Started(), 0)
+    machine.handle(Trained(lanes_of(ME)), 0)
+    assert not of(machine.handle(TimerFired("keys"), FIRST_PATIENCE * 120 - 0.1), Job)
+    assert of(machine.handle(TimerFired("keys"), FIRST_PATIENCE * 120), Job)
 
 
 def test_keys_that_come_late_are_used() -> None:

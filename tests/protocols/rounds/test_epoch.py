@@ -37,6 +37,15 @@ def test_roles_decide_who_serves_where() -> None:
     assert VIEW.member_index(STRANGER.key) is VIEW.cell_of(STRANGER.key) is None
 
 
+def test_most_peers_have_to_do_with_few() -> None:
+    cell = {peer.key for peer in CELLS[0]}
+    members = {peer.key for peer in MEMBERS}
+    everybody = {peer.key for peer in CONTRIBUTORS} | members | {VALIDATOR.key}
+    assert VIEW.partners(CELLS[0][0].key) == cell | members
+    assert VIEW.partners(STRANGER.key) == members
+    assert VIEW.partners(VALIDATOR.key) == VIEW.partners(MEMBERS[0].key) == everybody
+
+
 def test_one_peer_may_hold_every_role() -> None:
     everything = Role.DATA | Role.COMPUTE | Role.VALIDATOR
     view = draw_epoch(1, 1, 0, bytes(32), PARAMS, [(peer.key, everything) for peer in CONTRIBUTORS])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextvars
 import hashlib
 
 import msgpack
@@ -112,3 +113,17 @@ def test_statements_of_different_kinds_never_share_a_body() -> None:
         HeaderVote(Header(slot, zero, zero, zero, zero, (), None)),
     ]
     assert len({envelope.digest_of(message) for message in statements}) == 3
+
+
+def test_peers_that_share_a_process_do_not_share_their_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[bytes] = []
+    monkeypatch.setattr(envelope, "verify", lambda body, *_: checked.append(body) or True)
+    signed = ALICE.sign(Vote(VIEW.slot(3), Digest(b"apart".ljust(32))))
+
+    def open_twice() -> None:
+        envelope.remember_apart(messages=4)
+        assert envelope.open_envelope(signed.encoded) == envelope.open_envelope(signed.encoded) == signed
+
+    for _ in range(2):
+        contextvars.copy_context().run(open_twice)
+    assert len(checked) == 2
