@@ -77,8 +77,8 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     if me in view.committee:
         machines += _member(context)
     cell = view.cell_of(me)
-    if cell is not None and me in view.aggregators(context.height, cell):
-        machines.append(aggregation(context, cell))
+    if cell is not None and me in view.duties(context.height, cell, context.chunks):
+        machines.append(aggregation(context))
     if cell is not None and context.contributes:
         machines.append(_contribution(context))
     if me in view.validators:
@@ -86,13 +86,13 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     return machines
 
 
-def aggregation(context: RoundContext, cell: int) -> Aggregation:
+def aggregation(context: RoundContext) -> Aggregation:
     """An honest aggregator's machine."""
     return Aggregation(
         context.view,
         context.height,
         context.parent,
-        cell,
+        context.me,
         context.sign,
         context.scheme,
         context.chunks,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from protocols.effects import Fetch, Job
 from protocols.errors import RemoteError
 from protocols.rounds.epoch import EpochView
-from protocols.told import CellOpened, Certified, Ready, Shortfall
+from protocols.told import Available, CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, PeerKey
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import Message
@@ -112,6 +112,7 @@ Event = (
     | Fetched
     | FetchFailed
     | Ready
+    | Available
     | Certified
     | CellOpened
     | Shortfall

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from protocols.effects import Effects
 from protocols.errors import TransitionError
 from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, TimerFired
+from protocols.told import Told
 from protocols.wire.messages import Message
 
 S = TypeVar("S", bound=enum.Enum)
@@ -51,8 +52,8 @@ class Machine(Generic[S]):
         if method is not None:
             effects: Effects = getattr(self, method)(event, now)
             return effects
-        if key in self.IGNORED or isinstance(event, Received | TimerFired | Fetched | FetchFailed):
-            return []  # peers and timers may always be late; jobs that we started may not
+        if key in self.IGNORED or isinstance(event, Received | TimerFired | Fetched | FetchFailed | Told):
+            return []  # peers and timers may always be late, and what is told concerns some; our own jobs may not
         raise TransitionError(f"{type(self).__name__} in state {self.state.name} does not allow {key}")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from protocols.types import Digest
 from protocols.wire.messages import CellResult, Contribution, ListCertificate
 
 
@@ -22,6 +23,17 @@ class Ready:
 
     contributions: Mapping[int, frozenset[Contribution]]
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """Told by a cell's opening: the manifests whose ciphertexts can be had, as far as this member knows.
+
+    Each stripe of them is vouched for by both of its aggregators, or verified here.
+    """
+
+    cell: int
+    manifests: frozenset[Digest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +58,5 @@ class Shortfall:
     reason: str
 
 
-Told = Ready | Certified | CellOpened | Shortfall
+Told = Ready | Available | Certified | CellOpened | Shortfall
 """What machines of one node and round tell each other."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from protocols.encryption.scheme import Residues, Scheme
+from protocols.errors import MalformedError
 from protocols.types import Digest
-from protocols.updates.chunks import chunk_roots, verify_chunks
+from protocols.updates.chunks import chunk_roots, verify_chunk
 
 CHUNK_MAX_BYTES = 256 * 1024
 
@@ -21,23 +24,30 @@ class Verified:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summed:
-    """A cell's sum: uint64[ciphertexts, primes, degree], its digests, and its wire form."""
+    """A sum of successive ciphertexts: uint64[ciphertexts, primes, degree], its digests, and its wire form."""
 
     residues: Residues
     roots: tuple[Digest, ...]
     packed: tuple[bytes, ...]
 
 
-def verify_ciphertexts(scheme: Scheme, packed: Sequence[bytes], roots: Sequence[Digest]) -> Verified:
-    """The job behind every fetch.
+def verify_ciphertexts(scheme: Scheme, packed: Sequence[bytes], roots: Sequence[Digest], first: int = 0) -> Verified:
+    """The job behind every fetch of successive ciphertexts, the first of which has this index in its update.
 
     Raises:
         MalformedError: a chunk is not canonical or not the one that its digest names.
     """
-    return Verified(verify_chunks(packed, roots, scheme))
+    if len(packed) != len(roots):
+        raise MalformedError(f"{len(packed)} chunks for {len(roots)} digests")
+    numbered = enumerate(zip(packed, roots, strict=True), first)
+    return Verified(np.stack([verify_chunk(chunk, index, root, scheme) for index, (chunk, root) in numbered]))
+
+
+def seal_sum(scheme: Scheme, residues: Residues, first: int = 0) -> Summed:
+    """The job behind every sum: its digests and its wire form, the first ciphertext having this index."""
+    return Summed(residues, chunk_roots(residues, first), scheme.pack(residues))
 
 
 def add(scheme: Scheme, contributions: Sequence[Verified]) -> Summed:
     """The sum modulo each prime: exact and independent of order."""
-    residues = scheme.add([contribution.residues for contribution in contributions])
-    return Summed(residues, chunk_roots(residues), scheme.pack(residues))
+    return seal_sum(scheme, scheme.add([contribution.residues for contribution in contributions]))

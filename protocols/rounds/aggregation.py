@@ -1,4 +1,4 @@
-"""An aggregator's part of a round: fetch its cell's ciphertexts, say which are available, add the certified ones."""
+"""An aggregator's part of a round: gather its stripes of the cell's ciphertexts, say what is there, announce sums."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
-from protocols.effects import Blame, Effects, Fetch, Job, Observe, Publish, Send, SetTimer, Store
+from protocols.effects import Blame, Effects, Job, Observe, Publish, Send, SetTimer, Store
 from protocols.encryption.scheme import Scheme
 from protocols.errors import RemoteError
-from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
+from protocols.events import Event, JobDone, Received, Started
 from protocols.machine import Key, Machine
-from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
+from protocols.rounds.aggregate import Summed, seal_sum
+from protocols.rounds.cells import indices
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
 from protocols.rounds.epoch import EpochView
+from protocols.rounds.gatherer import EVENTS, JOBS, Gatherer, Part
 from protocols.rounds.manifests import Manifests, StaleError
-from protocols.told import CellOpened, Certified, Ready, Shortfall
-from protocols.types import Digest, Height
+from protocols.told import Certified
+from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signer
 from protocols.wire.messages import Aggregate, Availability, CellSet, Contribution, Manifest, Receipt, Submission
 
 REPORT_S = 0.25
 """Availability is reported at most so often: one message for several contributions."""
-REFETCH_S = 1.0
 
 
 class State(enum.Enum):
@@ -32,56 +33,50 @@ class State(enum.Enum):
     IDLE = enum.auto()
     GATHERING = enum.auto()
     CERTIFIED = enum.auto()  # gathers what the certified set still lacks
-    ADDING = enum.auto()
     DONE = enum.auto()
 
 
 class Aggregation(Machine[State]):
-    """One aggregator of one cell, one round."""
+    """One aggregator of one cell, one round.
+
+    The sums run along while contributions arrive. Where all that came is certified, as a rule, they stand at once.
+    """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.IDLE, Started): "start",
         (State.GATHERING, Submission): "submission",
-        (State.GATHERING, "fetched:ciphertexts"): "fetched",
-        (State.GATHERING, "unfetched:ciphertexts"): "unfetched",
-        (State.GATHERING, "timer:refetch"): "refetch",
-        (State.GATHERING, "done:verify"): "verified",
-        (State.GATHERING, "failed:verify"): "refused",
-        (State.CERTIFIED, Submission): "submission",
-        (State.CERTIFIED, "fetched:ciphertexts"): "fetched",
-        (State.CERTIFIED, "unfetched:ciphertexts"): "unfetched",
-        (State.CERTIFIED, "timer:refetch"): "refetch",
-        (State.CERTIFIED, "done:verify"): "verified",
-        (State.CERTIFIED, "failed:verify"): "refused",
         (State.GATHERING, "timer:report"): "report",
         (State.GATHERING, Certified): "certified",
-        (State.ADDING, "done:add"): "added",
+        (State.CERTIFIED, "done:seal"): "sealed",
+        **{(state, key): "gathered" for state in (State.GATHERING, State.CERTIFIED) for key in EVENTS},
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset(
-        {Ready, Certified, CellOpened, Shortfall, "done:verify", "failed:verify"}
-    )
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, *JOBS})
 
     def __init__(
         self,
         view: EpochView,
         height: Height,
         parent: Digest,
-        cell: int,
+        me: PeerKey,
         sign: Signer,
         scheme: Scheme,
         chunks: int,
         proof_topic: str,
     ) -> None:
         super().__init__(State.IDLE)
-        self._view, self._height, self._cell = view, height, cell
+        cell = view.cell_of(me)
+        assert cell is not None, "only members of a cell add it"
+        self._view, self._height, self._cell, self._chunks = view, height, cell, chunks
         self._sign, self._scheme, self._topic = sign, scheme, proof_topic
+        self._stripes = view.duties(height, cell, chunks)[me]
         self._manifests = Manifests(view, height, parent, chunks)
-        self._wanted: set[Contribution] = set()
-        self._verified: dict[Contribution, Verified] = {}
-        self._lost: list[Contribution] = []
+        self._gatherer = Gatherer(view, height, scheme, chunks, keep=True, anywhere=False)
+        self._waiting: list[Contribution] = []
+        self._verified: set[Digest] = set()
         self._reported: frozenset[Digest] = frozenset()
         self._set: CellSet | None = None
         self._sets = Digest(bytes(32))
+        self._sealed: dict[int, tuple[Digest, ...] | None] = {}  # by stripe; None while it is being done
 
     def start(self, _: Event, __: float) -> Effects:
         self.state = State.GATHERING
@@ -91,53 +86,38 @@ class Aggregation(Machine[State]):
         submission = event.message
         assert isinstance(submission, Submission)
         try:
-            signed = self._manifests.accept(submission)
+            signed = self._manifests.accept(submission, event.sender)
         except StaleError as error:
             return [Observe("stale", {"height": self._height, "peer": event.sender.hex(), "reason": str(error)})]
         except RemoteError as error:
             return [Blame(event.sender, f"submission refused: {error}")]
         if self._view.cell_of(signed.signer) != self._cell:
             return []  # this peer also sits in the committee: the submission is for its custody
+        assert isinstance(signed.message, Manifest)
         contribution = Contribution(signed.signer, signed.digest)
-        if contribution in self._wanted:
-            return []  # sent again
-        self._wanted.add(contribution)
+        if contribution not in self._waiting and signed.digest not in self._verified:
+            self._waiting.append(contribution)
+        self._gatherer.learn(signed.digest, signed.message)
         store = Store(((signed.digest, submission.manifest),))
-        return [store, self._fetch(contribution)]
+        return [store, *self._gatherer.want(contribution, self._stripes)]
 
-    def fetched(self, event: Fetched, _: float) -> Effects:
-        manifest = self._manifest(event.fetch.subject)
-        arguments = (self._scheme, event.blobs, manifest.chunk_roots)
-        keep = Store(tuple(zip(manifest.chunk_roots, event.blobs, strict=True)))
-        return [Job("verify", verify_ciphertexts, arguments, subject=(event.fetch.subject, keep))]
-
-    def unfetched(self, event: FetchFailed, now: float) -> Effects:
-        self._lost.append(event.fetch.subject)
-        return [SetTimer("refetch", now + REFETCH_S)]
-
-    def refetch(self, _: Event, __: float) -> Effects:
-        lost, self._lost = self._lost, []
-        return [self._fetch(contribution) for contribution in lost]
-
-    def refused(self, event: JobFailed, _: float) -> Effects:
-        contribution, _keep = event.job.subject
-        self._wanted.discard(contribution)
-        return [Blame(contribution.contributor, f"served ciphertexts that are not its manifest's: {event.error}")]
-
-    def verified(self, event: JobDone, now: float) -> Effects:
-        contribution, keep = event.job.subject
-        self._verified[contribution] = event.result
-        receipt = Receipt(self._view.slot(self._height), contribution.manifest, HOLDS_CIPHERTEXTS)
-        effects: Effects = [keep, Send(contribution.contributor, self._sign(receipt))]
+    def gathered(self, event: Event, now: float) -> Effects:
+        effects = self._gatherer.handle(event, now)
         if self.state is State.CERTIFIED:
-            return [*effects, *self._try_add()]
-        if len(self._verified) == len(self._view.cells[self._cell]):
+            return [*effects, *self._try_seal()]
+        complete = [each for each in self._waiting if self._has(each)]
+        for contribution in complete:
+            self._waiting.remove(contribution)
+            self._verified.add(contribution.manifest)
+            receipt = Receipt(self._view.slot(self._height), contribution.manifest, HOLDS_CIPHERTEXTS)
+            effects.append(Send(contribution.contributor, self._sign(receipt)))
+        if complete and len(self._verified) == len(self._view.cells[self._cell]):
             return [*effects, *self.report(event, now)]
-        return [*effects, SetTimer("report", now + REPORT_S)]
+        return [*effects, SetTimer("report", now + REPORT_S)] if complete else effects
 
     def report(self, _: Event, __: float) -> Effects:
         """Tells the committee which contributions are available; nothing if it knows already."""
-        available = frozenset(contribution.manifest for contribution in self._verified)
+        available = frozenset(self._verified)
         if available == self._reported:
             return []
         self._reported = available
@@ -151,36 +131,39 @@ class Aggregation(Machine[State]):
         if self._set is None:
             self.state = State.DONE
             return []
-        return self._try_add()
+        self._gatherer.anywhere = True
+        self._gatherer.restrict(self._set.contributions)
+        wanted = [self._gatherer.want(each, self._stripes) for each in self._set.contributions]
+        return [*(effect for effects in wanted for effect in effects), *self._try_seal()]
 
-    def added(self, event: JobDone, _: float) -> Effects:
+    def sealed(self, event: JobDone, _: float) -> Effects:
+        """One stripe's sum is served at once; the signed aggregate comes with the last one."""
         summed: Summed = event.result
+        self._sealed[event.job.subject] = summed.roots
+        self._gatherer.forget(self._cell, event.job.subject)
+        effects: Effects = [Store(tuple(zip(summed.roots, summed.packed, strict=True)))]
+        roots = [self._sealed.get(stripe) for stripe in self._stripes]
+        if None in roots:
+            return effects
         self.state = State.DONE
-        aggregate = Aggregate(self._view.slot(self._height), self._cell, self._sets, summed.roots)
+        flat = tuple(root for each in roots if each for root in each)
+        aggregate = Aggregate(self._view.slot(self._height), self._cell, self._sets, self._stripes, flat)
         signed = self._sign(aggregate)
         sends = [Send(member, signed) for member in self._view.committee]
         observe = Observe("aggregated", {"height": self._height, "cell": self._cell})
-        return [
-            Store(tuple(zip(summed.roots, summed.packed, strict=True))),
-            *sends,
-            Publish(self._topic, signed),
-            observe,
-        ]
+        return [*effects, *sends, Publish(self._topic, signed), observe]
 
-    def _try_add(self) -> Effects:
+    def _has(self, contribution: Contribution) -> bool:
+        return all(self._gatherer.holds(Part(contribution, stripe), self._cell) for stripe in self._stripes)
+
+    def _try_seal(self) -> Effects:
         assert self._set is not None
-        if any(contribution not in self._verified for contribution in self._set.contributions):
-            return []
-        self.state = State.ADDING
-        parts = [self._verified[contribution] for contribution in self._set.contributions]
-        self._verified.clear()
-        return [Job("add", add, (self._scheme, parts))]
-
-    def _fetch(self, contribution: Contribution) -> Fetch:
-        roots = self._manifest(contribution).chunk_roots
-        return Fetch("ciphertexts", contribution, roots, (contribution.contributor,), CHUNK_MAX_BYTES)
-
-    def _manifest(self, contribution: Contribution) -> Manifest:
-        manifest = self._manifests.named(contribution.manifest)
-        assert manifest is not None, "only accepted manifests are fetched"
-        return manifest
+        effects: Effects = []
+        for stripe in self._stripes:
+            total = self._gatherer.total(self._cell, stripe, self._set.contributions)
+            if total is None or stripe in self._sealed:
+                continue
+            self._sealed[stripe] = None
+            first = indices(stripe, self._chunks).start
+            effects.append(Job("seal", seal_sum, (self._scheme, total, first), subject=stripe))
+        return effects

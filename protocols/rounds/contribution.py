@@ -192,11 +192,13 @@ class Contribution(Machine[State]):
     def _sends(self, record: Journalled) -> Effects:
         slot = self._view.slot(self._height)
         sealed = dict(zip(self._view.committee, record.sealed, strict=False))
-        receivers = {**dict.fromkeys(self._view.aggregators(self._height, self._cell), b""), **sealed}
-        if not self._scheme.needs_keys:
-            receivers |= dict.fromkeys(self._view.committee, b"")
         manifest = open_envelope(record.manifest)
         self._manifest = manifest.digest
+        assert isinstance(manifest.message, Manifest)
+        aggregators = self._view.duties(self._height, self._cell, len(manifest.message.chunk_roots))
+        receivers = {**dict.fromkeys(aggregators, b""), **sealed}
+        if not self._scheme.needs_keys:
+            receivers |= dict.fromkeys(self._view.committee, b"")
         sends = [Send(to, self._sign(Submission(slot, record.manifest, share))) for to, share in receivers.items()]
         return [*sends, Observe("submitted", {"height": self._height, "manifest": manifest.digest.hex()})]
 

@@ -21,10 +21,10 @@ from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, StaleError
 from protocols.rounds.release import ReleaseRule, set_digest
 from protocols.rounds.seen import SeenDealings, Taken
-from protocols.told import CellOpened, Certified, Ready, Shortfall
+from protocols.told import Available, CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed, Signer
-from protocols.wire.messages import Availability, CellSet, Contribution, Manifest, Receipt, Release, Submission
+from protocols.wire.messages import CellSet, Contribution, Manifest, Receipt, Release, Submission
 
 HOLDS_SHARE: Final = 1
 HOLDS_CIPHERTEXTS: Final = 2
@@ -52,8 +52,8 @@ class Custody(Machine[State]):
         (State.IDLE, Started): "start",
         (State.COLLECTING, Submission): "submission",
         (State.COMPLETE, Submission): "submission",
-        (State.COLLECTING, Availability): "availability",
-        (State.COMPLETE, Availability): "availability",
+        (State.COLLECTING, Available): "available",
+        (State.COMPLETE, Available): "available",
         (State.COLLECTING, "timer:grace"): "complete",
         (State.COLLECTING, "timer:submit"): "complete",
         (State.COLLECTING, Certified): "release",
@@ -81,7 +81,7 @@ class Custody(Machine[State]):
         self._sign, self._scheme, self._key, self._rule, self._seen = sign, scheme, key, rule, seen
         self._manifests = Manifests(view, height, parent, chunks)
         self._shares: dict[Contribution, Share] = {}
-        self._available: dict[int, dict[PeerKey, frozenset[Digest]]] = {cell: {} for cell in range(len(view.cells))}
+        self._available: dict[int, frozenset[Digest]] = dict.fromkeys(range(len(view.cells)), frozenset())
         self._began = 0.0
         self._in_grace = False
 
@@ -93,19 +93,15 @@ class Custody(Machine[State]):
         submission = event.message
         assert isinstance(submission, Submission)
         try:
-            signed = self._manifests.accept(submission)
+            signed = self._manifests.accept(submission, event.sender)
         except StaleError as error:
             return [Observe("stale", {"height": self._height, "peer": event.sender.hex(), "reason": str(error)})]
         except RemoteError as error:
             return [Blame(event.sender, f"submission refused: {error}")]
         return self._take(signed, submission.sealed, now)
 
-    def availability(self, event: Received, now: float) -> Effects:
-        said = event.message
-        assert isinstance(said, Availability)
-        if said.cell >= len(self._view.cells) or event.sender not in self._view.aggregators(self._height, said.cell):
-            return [Blame(event.sender, f"is no aggregator of cell {said.cell}")]
-        self._available[said.cell][event.sender] = frozenset(said.manifests)
+    def available(self, event: Available, now: float) -> Effects:
+        self._available[event.cell] = event.manifests
         return self._changed(now)
 
     def complete(self, _: Event, now: float) -> Effects:
@@ -166,11 +162,11 @@ class Custody(Machine[State]):
         return share
 
     def _held(self) -> dict[int, frozenset[Contribution]]:
-        """By cell: contributions whose share is here and whose ciphertexts an aggregator has verified."""
+        """By cell: contributions whose share is here and whose ciphertexts can be had."""
         held: dict[int, set[Contribution]] = {cell: set() for cell in self._available}
         for contribution in self._shares:
             cell = self._view.cell_of(contribution.contributor)
-            if cell is not None and any(contribution.manifest in said for said in self._available[cell].values()):
+            if cell is not None and contribution.manifest in self._available[cell]:
                 held[cell].add(contribution)
         return {cell: frozenset(contributions) for cell, contributions in held.items()}
 

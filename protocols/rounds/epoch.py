@@ -9,7 +9,7 @@ from functools import cached_property
 from protocols.encryption.sealing import is_usable
 from protocols.hashing import tagged
 from protocols.params import Params
-from protocols.rounds.cells import draw_aggregators, draw_cells
+from protocols.rounds.cells import draw_aggregators, draw_cells, stripes
 from protocols.rounds.committee import draw_committee
 from protocols.types import Digest, Height, PeerKey, Role
 from protocols.wire.messages import CellSet, EpochKey, Slot
@@ -88,9 +88,17 @@ class EpochView:
             and set(contributors) <= set(self.cells[cell_set.cell])
         )
 
-    def aggregators(self, height: int, cell: int) -> tuple[PeerKey, ...]:
-        """Who adds this cell in this round."""
-        return draw_aggregators(self.beacon, height, cell, self.cells[cell])
+    def aggregators(self, height: int, cell: int, stripe: int) -> tuple[PeerKey, ...]:
+        """Who adds this stripe of the cell's ciphertexts in this round."""
+        return draw_aggregators(self.beacon, height, cell, stripe, self.cells[cell])
+
+    def duties(self, height: int, cell: int, chunks: int) -> dict[PeerKey, tuple[int, ...]]:
+        """The stripes of each of the cell's aggregators, of updates of so many ciphertexts."""
+        found: dict[PeerKey, tuple[int, ...]] = {}
+        for stripe in stripes(chunks):
+            for peer in self.aggregators(height, cell, stripe):
+                found[peer] = (*found.get(peer, ()), stripe)
+        return found
 
     def proposer_rank(self, height: int, member: int) -> int:
         """0 for the round's first proposer, 1 for who stands in for it, and so on."""

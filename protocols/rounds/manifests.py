@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocols.errors import MalformedError, RemoteError
 from protocols.rounds.epoch import EpochView
-from protocols.types import Digest, Height
+from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed, open_envelope
 from protocols.wire.messages import Manifest, Submission
 
@@ -41,14 +41,16 @@ class Manifests:
         self._by_dealer: dict[bytes, Signed] = {}
         self._by_digest: dict[Digest, Signed] = {}
 
-    def accept(self, submission: Submission | bytes) -> Signed:
-        """Checks and remembers a manifest.
+    def accept(self, submission: Submission | bytes, sender: PeerKey) -> Signed:
+        """Checks and remembers a manifest; its contributor itself must have sent it.
 
         Raises:
-            MalformedError: see `open_manifest`; also a second one for the slot.
+            MalformedError: see `open_manifest`; also another's, or a second one for the slot.
             StaleError: trained from another parent.
         """
         signed = open_manifest(submission, self._view, self._height, self._chunks)
+        if signed.signer != sender:
+            raise MalformedError("submits another peer's manifest", {sender})
         manifest = signed.message
         assert isinstance(manifest, Manifest)
         if manifest.parent != self._parent:

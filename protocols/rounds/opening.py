@@ -1,8 +1,7 @@
-"""How a committee member opens one cell: get the sum, gather released shares, interpolate the key, decode.
+"""How a committee member opens one cell: see that it can be summed, get the sum, gather shares, interpolate, decode.
 
-Two aggregators add each cell. Where their sums differ, or only one came, or what they agree on does not open, the
-member adds the ciphertexts itself and knows who was wrong; so a wrong sum is never opened, and validators need not be
-waited for.
+The sum comes from the cell's aggregators where they agree, else from this member's own addition (`summing`); what
+nobody else vouches for this member verifies itself (`availability`).
 """
 
 from __future__ import annotations
@@ -12,26 +11,28 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
-from protocols.effects import Blame, Effects, Fetch, Job, Observe, SetTimer, Store, Tell
+from protocols.effects import Blame, Effects, Job, Observe, SetTimer, Store, Tell
 from protocols.encryption.lanes import check_sum, unpack_sums
 from protocols.encryption.one_time_key import SpoiledSumError
 from protocols.encryption.packing import unpack_share
 from protocols.encryption.scheme import Opened, PublicContext, Residues, Scheme, Share
 from protocols.errors import RemoteError
-from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
+from protocols.events import Event, Fetched, JobDone, JobFailed, Received, Started
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
-from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
+from protocols.rounds.availability import Vouchers
 from protocols.rounds.epoch import EpochView
-from protocols.rounds.manifests import Manifests, open_manifest
+from protocols.rounds.gatherer import EVENTS, JOBS, Gatherer, Part
+from protocols.rounds.manifests import Manifests
 from protocols.rounds.release import set_digest
-from protocols.told import CellOpened, Certified, Ready, Shortfall
+from protocols.rounds.summing import CellSum
+from protocols.told import Available, CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import update_root
 from protocols.updates.schema import UpdateSchema
 from protocols.wire.messages import (
-    ENVELOPE_MAX_BYTES,
     Aggregate,
+    Availability,
     CellResult,
     CellSet,
     Contribution,
@@ -39,8 +40,6 @@ from protocols.wire.messages import (
     Release,
     Submission,
 )
-
-REFETCH_S = 1.0
 
 
 class State(enum.Enum):
@@ -81,46 +80,33 @@ class CellOpening(Machine[State]):
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.WAITING, Submission): "submission",
+        (State.WAITING, Availability): "availability",
+        (State.WAITING, "timer:vouchers"): "out_of_trust",
         (State.WAITING, Aggregate): "aggregate",
         (State.WAITING, Release): "release",
         (State.WAITING, Certified): "certified",
         (State.SUMMING, Submission): "submission",
         (State.SUMMING, Aggregate): "aggregate",
         (State.SUMMING, Release): "release",
-        (State.SUMMING, "timer:replicas"): "recompute",
+        (State.SUMMING, "timer:replicas"): "add",
         (State.SUMMING, "fetched:sum"): "fetched_sum",
-        (State.SUMMING, "unfetched:sum"): "recompute",
+        (State.SUMMING, "unfetched:sum"): "add",
         (State.SUMMING, "done:verify-sum"): "verified_sum",
-        (State.SUMMING, "failed:verify-sum"): "recompute",
-        (State.SUMMING, "fetched:manifest"): "manifest",
-        (State.SUMMING, "unfetched:manifest"): "unfetched",
-        (State.SUMMING, "fetched:ciphertexts"): "fetched",
-        (State.SUMMING, "unfetched:ciphertexts"): "unfetched",
-        (State.SUMMING, "timer:refetch"): "refetch",
-        (State.SUMMING, "done:verify"): "verified",
-        (State.SUMMING, "failed:verify"): "refused",
-        (State.SUMMING, "done:recompute"): "recomputed",
+        (State.SUMMING, "failed:verify-sum"): "add",
         (State.OPENING, Aggregate): "aggregate",
         (State.OPENING, Release): "release",
         (State.OPENING, "timer:patience"): "out_of_patience",
+        (State.TRYING, Aggregate): "aggregate",
         (State.TRYING, Release): "release",
         (State.TRYING, "done:open"): "opened",
         (State.TRYING, "failed:open"): "failed",
+        **{
+            (state, key): "sealed" if key == "done:seal" else "gathered"
+            for state in (State.WAITING, State.SUMMING, State.OPENING, State.TRYING)
+            for key in (*EVENTS, "done:seal")
+        },
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset(
-        {
-            Started,
-            Ready,
-            Certified,
-            CellOpened,
-            Shortfall,
-            "done:verify-sum",
-            "failed:verify-sum",
-            "done:verify",
-            "failed:verify",
-            "done:recompute",
-        }
-    )
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, *JOBS, "done:seal", "done:verify-sum", "failed:verify-sum"})
 
     def __init__(
         self,
@@ -134,39 +120,134 @@ class CellOpening(Machine[State]):
     ) -> None:
         super().__init__(State.WAITING)
         self._view, self._height, self._cell = view, height, cell
-        self._scheme, self._schema, self._chunks = scheme, schema, chunks
+        self._scheme, self._schema = scheme, schema
         self._manifests = Manifests(view, height, parent, chunks)
-        self._aggregates: dict[PeerKey, tuple[Digest, ...]] = {}
+        self._gatherer = Gatherer(view, height, scheme, chunks, keep=True, anywhere=True)
+        self._vouchers = Vouchers(view, height, cell, chunks)
+        self._came: dict[Contribution, float] = {}
+        self._available: frozenset[Digest] = frozenset()
+        self._sum = CellSum(view, height, cell, scheme, chunks, self._gatherer)
         self._releases: dict[int, Share] = {}
-        self._early: dict[int, Received] = {}
+        self._early: dict[tuple[Key, PeerKey], Received] = {}  # what came before the certificate
         self._tried = 0
         self._patience_over = False
         self._set = CellSet(cell, ())
         self._sets = NO_DIGEST
-        self._parts: dict[Contribution, Verified] | None = None  # being added by ourselves
-        self._lost: list[Fetch] = []
-        self._total: Summed | None = None
+        self._root = NO_DIGEST  # of the sum that is being opened
         self._began = 0.0
 
-    def submission(self, event: Received, _: float) -> Effects:
+    # ------------------------------------------------------------------------------------------ what can be summed
+
+    def submission(self, event: Received, now: float) -> Effects:
         assert isinstance(event.message, Submission)
         try:
-            signed = self._manifests.accept(event.message)
+            signed = self._manifests.accept(event.message, event.sender)
         except RemoteError:
             return []  # custody has blamed the sender for it
-        return [Store(((signed.digest, event.message.manifest),))]
+        if self._view.cell_of(signed.signer) != self._cell:
+            return []
+        assert isinstance(signed.message, Manifest)
+        self._gatherer.learn(signed.digest, signed.message)
+        store = Store(((signed.digest, event.message.manifest),))
+        if self.state is not State.WAITING:
+            return [store]
+        waits = bool(self._came)
+        self._came.setdefault(Contribution(signed.signer, signed.digest), now)
+        return [store] if waits else [store, SetTimer("vouchers", now + self._trust_s)]
 
-    def aggregate(self, event: Received, now: float) -> Effects:
+    def availability(self, event: Received, _: float) -> Effects:
+        said = event.message
+        assert isinstance(said, Availability)
+        if said.cell != self._cell:
+            return []
+        if not self._vouchers.accept(event.sender, said.manifests):
+            return [Blame(event.sender, f"is no aggregator of cell {self._cell}")]
+        return self._tell_available()
+
+    def out_of_trust(self, _: Event, now: float) -> Effects:
+        """Looks itself at what the aggregators have had time to vouch for and have not."""
+        due = [each for each, came in self._came.items() if came + self._trust_s <= now]
+        asked = [self._gatherer.want(each, self._vouchers.lacking(each.manifest)) for each in due]
+        effects = [effect for effects in asked for effect in effects]
+        later = [came for each, came in self._came.items() if each not in due]
+        return [*effects, SetTimer("vouchers", min(later) + self._trust_s)] if later else effects
+
+    @property
+    def _trust_s(self) -> float:
+        return self._view.params.grace_s / 2
+
+    def _tell_available(self) -> Effects:
+        verified = {each.manifest: each for each in self._came}
+        available = frozenset(
+            manifest
+            for manifest in self._vouchers.named().union(verified)
+            if all(
+                manifest in verified and self._gatherer.holds(Part(verified[manifest], stripe), self._cell)
+                for stripe in self._vouchers.lacking(manifest)
+            )
+        )
+        if available == self._available:
+            return []
+        self._available = available
+        return [Tell(Available(self._cell, available))]
+
+    def gathered(self, event: Event, now: float) -> Effects:
+        effects = self._gatherer.handle(event, now)
+        if self.state is State.WAITING:
+            return [*effects, *self._tell_available()]
+        return [*effects, *self._sum.proceed()] if self.state is State.SUMMING else effects
+
+    # ----------------------------------------------------------------------------------------------------- the sum
+
+    def aggregate(self, event: Received, _: float) -> Effects:
         aggregate = event.message
         assert isinstance(aggregate, Aggregate)
         if aggregate.cell != self._cell:
             return []
-        if event.sender not in self._view.aggregators(self._height, self._cell):
-            return [Blame(event.sender, f"is no aggregator of cell {self._cell}")]
-        if self.state is State.SUMMING and aggregate.sets != self._sets:
+        if self.state is State.WAITING:
+            self._early.setdefault((Aggregate, event.sender), event)
+            return []
+        if aggregate.sets != self._sets:
             return [Blame(event.sender, "added another list than the certified one")]
-        self._aggregates[event.sender] = aggregate.chunk_roots
-        return self._try_sum(now) if self.state is State.SUMMING else []
+        blames = self._sum.announce(event.sender, aggregate)
+        return [*blames, *self._sum.proceed()] if self.state is State.SUMMING else blames
+
+    def certified(self, event: Certified, now: float) -> Effects:
+        found = next((each for each in event.certificate.sets.cells if each.cell == self._cell), None)
+        if found is None:
+            self.state = State.DONE
+            return []
+        self.state, self._set, self._began = State.SUMMING, found, now
+        self._sets = list_digest(event.certificate.sets)
+        effects: Effects = [SetTimer("replicas", now + self._view.params.grace_s)]
+        effects += self._sum.certify(found.contributions)
+        early, self._early = list(self._early.values()), {}
+        return [*effects, *(effect for each in early for effect in self.handle(each, now))]
+
+    def add(self, _: Event, __: float) -> Effects:
+        """Adds the rest itself: its aggregators disagree, are silent, or do not serve what they announced."""
+        return [*self._sum.add_missing(), *self._sum.proceed()]
+
+    def fetched_sum(self, event: Fetched, _: float) -> Effects:
+        return self._sum.fetched(event)
+
+    def verified_sum(self, event: JobDone, now: float) -> Effects:
+        self._sum.verified(event)
+        return self._try_sum(now)
+
+    def sealed(self, event: JobDone, now: float) -> Effects:
+        effects = self._sum.sealed(event)
+        return [*effects, *self._try_sum(now)] if self.state is State.SUMMING else effects
+
+    def _try_sum(self, now: float) -> Effects:
+        if not self._sum.complete:
+            return []
+        self.state = State.OPENING
+        phase = self._phase("aggregate", now)
+        self._began = now
+        return [phase, *self._try_open(now)]
+
+    # -------------------------------------------------------------------------------------------------- the opening
 
     def release(self, event: Received, now: float) -> Effects:
         release, member = event.message, self._view.member_index(event.sender)
@@ -176,7 +257,7 @@ class CellOpening(Machine[State]):
         if member is None:
             return [Blame(event.sender, "releases but is not in the committee")]
         if self.state is State.WAITING:
-            self._early[member] = event
+            self._early.setdefault((Release, event.sender), event)
             return []
         if release.cell_set != set_digest(self._set):
             return [Blame(event.sender, "released for another set than the certified one")]
@@ -186,83 +267,15 @@ class CellOpening(Machine[State]):
             return [Blame(event.sender, f"released bytes that are no share: {error}")]
         return self._try_open(now) if self.state is State.OPENING else []
 
-    def certified(self, event: Certified, now: float) -> Effects:
-        found = next((each for each in event.certificate.sets.cells if each.cell == self._cell), None)
-        if found is None:
-            self.state = State.DONE
-            return []
-        self.state, self._set, self._began = State.SUMMING, found, now
-        self._sets = list_digest(event.certificate.sets)
-        early = [effect for release in self._early.values() for effect in self.release(release, now)]
-        self._early.clear()
-        return [SetTimer("replicas", now + self._view.params.grace_s), *early, *self._try_sum(now)]
-
-    def fetched_sum(self, event: Fetched, _: float) -> Effects:
-        arguments = (self._scheme, event.blobs, event.fetch.digests)
-        return [Job("verify-sum", verify_ciphertexts, arguments, subject=event.fetch.digests)]
-
-    def verified_sum(self, event: JobDone, now: float) -> Effects:
-        return self._summed(Summed(event.result.residues, event.job.subject, ()), now)
-
-    def recompute(self, _: Event, __: float) -> Effects:
-        """Adds the cell itself, since its aggregators disagree, are silent, or do not serve what they announced."""
-        if self._parts is not None:
-            return []
-        self._parts = {}
-        wanted = [
-            (contribution, self._manifests.named(contribution.manifest)) for contribution in self._set.contributions
-        ]
-        return [self._fetch(contribution, manifest) for contribution, manifest in wanted]
-
-    def manifest(self, event: Fetched, now: float) -> Effects:
-        """A manifest whose contributor did not send it to this member."""
-        (blob,) = event.blobs
-        contribution: Contribution = event.fetch.subject
-        try:
-            signed = open_manifest(blob, self._view, self._height, self._chunks)
-        except RemoteError:
-            return self._again(event.fetch, now)
-        if (signed.signer, signed.digest) != (contribution.contributor, contribution.manifest):
-            return self._again(event.fetch, now)
-        assert isinstance(signed.message, Manifest)
-        return [self._fetch(contribution, signed.message)]
-
-    def fetched(self, event: Fetched, _: float) -> Effects:
-        arguments = (self._scheme, event.blobs, event.fetch.digests)
-        return [Job("verify", verify_ciphertexts, arguments, subject=event.fetch)]
-
-    def unfetched(self, event: FetchFailed, now: float) -> Effects:
-        return self._again(event.fetch, now)
-
-    def refetch(self, _: Event, __: float) -> Effects:
-        lost, self._lost = self._lost, []
-        return list(lost)
-
-    def verified(self, event: JobDone, _: float) -> Effects:
-        assert self._parts is not None
-        self._parts[event.job.subject.subject] = event.result
-        if len(self._parts) < len(self._set.contributions):
-            return []
-        return [Job("recompute", add, (self._scheme, list(self._parts.values())))]
-
-    def refused(self, event: JobFailed, now: float) -> Effects:
-        return self._again(event.job.subject, now)
-
-    def recomputed(self, event: JobDone, now: float) -> Effects:
-        summed: Summed = event.result
-        store = Store(tuple(zip(summed.roots, summed.packed, strict=True)))
-        return [store, *self._verdicts(summed.roots), *self._summed(summed, now)]
-
     def opened(self, event: JobDone, now: float) -> Effects:
         opened: Opened = event.result
-        assert self._total is not None
         blames: Effects = [
             Blame(self._view.committee[member - 1], f"released a wrong share for cell {self._cell}")
             for member in opened.wrong
         ]
         key_digest = tagged("summed-key", opened.key)
         contributors = len(self._set.contributions)
-        result = CellResult(self._cell, contributors, update_root(self._total.roots), key_digest)
+        result = CellResult(self._cell, contributors, self._root, key_digest)
         names = [each.contributor.hex() for each in self._set.contributions]
         observe = Observe("opened", {"height": self._height, "cell": self._cell, "contributors": names})
         keep = Store(((key_digest, opened.key),))
@@ -273,9 +286,9 @@ class CellOpening(Machine[State]):
         keyless = not self._scheme.needs_keys  # then there are no shares to wait for
         all_out = keyless or self._patience_over or self._tried == len(self._view.committee)
         spoiled = keyless or isinstance(event.error, SpoiledSumError)
-        if spoiled and all_out and self._parts is None:  # unless both aggregators lied: so far we took their word
-            self.state, self._total, self._tried = State.SUMMING, None, 0
-            return self.recompute(event, now)
+        if spoiled and all_out and not self._sum.adds_all:  # unless both aggregators lied: so far we took their word
+            self.state, self._tried = State.SUMMING, 0
+            return [*self._sum.distrust(), *self._sum.proceed()]
         if spoiled and all_out:
             void = CellResult(self._cell, 0, NO_DIGEST, NO_DIGEST)
             fields = {"height": self._height, "cell": self._cell, "reason": str(event.error)}
@@ -288,61 +301,23 @@ class CellOpening(Machine[State]):
         self._patience_over, self._tried = True, 0
         return self._try_open(now)
 
-    def _try_sum(self, _: float) -> Effects:
-        """Two aggregators that announce the same sum need one honest one among them; else this member adds."""
-        announced = list(self._aggregates.values())
-        if len(announced) < len(self._view.aggregators(self._height, self._cell)) or self._parts is not None:
-            return []
-        if len(set(announced)) > 1:
-            return self.recompute(Started(), 0.0)
-        return [Fetch("sum", None, announced[0], tuple(self._aggregates), CHUNK_MAX_BYTES)]
-
-    def _summed(self, summed: Summed, now: float) -> Effects:
-        if self._total is not None:
-            return []
-        self._total, self.state = summed, State.OPENING
-        phase = self._phase("aggregate", now)
-        self._began = now
-        return [phase, *self._try_open(now)]
-
     def _try_open(self, _: float) -> Effects:
         needed = self._view.params.threshold if self._scheme.needs_keys else 0
         if len(self._releases) < max(needed, self._tried + 1) and self._scheme.needs_keys:
             return []  # nothing new since the last try
-        assert self._total is not None
-        self.state, self._tried = State.TRYING, len(self._releases)
+        self.state, self._tried, self._root = State.TRYING, len(self._releases), update_root(self._sum.roots)
         context = PublicContext(self._view.round_beacon(self._height), self._height, self._cell)
         contributors = len(self._set.contributions)
         arguments = (
             self._scheme,
             self._schema,
-            self._total.residues,
+            self._sum.residues,
             context,
             dict(self._releases),
             needed,
             contributors,
         )
         return [Job("open", open_cell, arguments)]
-
-    def _verdicts(self, roots: tuple[Digest, ...]) -> Effects:
-        """Names every aggregator whose sum is not the one that we computed, with the first chunk that differs."""
-        effects: Effects = []
-        for aggregator, announced in self._aggregates.items():
-            wrong = first_difference(announced, roots)
-            if wrong is not None:
-                effects.append(Blame(aggregator, f"wrong sum of cell {self._cell}, chunk {wrong}"))
-        return effects
-
-    def _fetch(self, contribution: Contribution, manifest: Manifest | None) -> Fetch:
-        holders = (*self._view.aggregators(self._height, self._cell), contribution.contributor)
-        if manifest is None:  # others voted for it
-            holders += self._view.committee
-            return Fetch("manifest", contribution, (contribution.manifest,), holders, ENVELOPE_MAX_BYTES)
-        return Fetch("ciphertexts", contribution, manifest.chunk_roots, holders, CHUNK_MAX_BYTES)
-
-    def _again(self, fetch: Fetch, now: float) -> Effects:
-        self._lost.append(fetch.elsewhere())
-        return [SetTimer("refetch", now + REFETCH_S)]
 
     def _phase(self, name: str, now: float) -> Observe:
         return Observe("phase", {"height": self._height, "phase": name, "seconds": now - self._began})
@@ -351,10 +326,3 @@ class CellOpening(Machine[State]):
         self.state = State.DONE
         self._releases.clear()
         return Tell(event)
-
-
-def first_difference(announced: tuple[Digest, ...], roots: tuple[Digest, ...]) -> int | None:
-    """The first chunk in which two sums differ, None where they are the same."""
-    pairs = enumerate(zip(announced, roots, strict=False))
-    different = next((index for index, (one, other) in pairs if one != other), None)
-    return min(len(announced), len(roots)) if different is None and len(announced) != len(roots) else different

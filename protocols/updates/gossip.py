@@ -67,5 +67,6 @@ def _has_part(signed: Signed, view: EpochView) -> bool:
     if isinstance(message, Aggregate):
         if message.cell >= len(view.cells) or message.slot.height not in view.heights:
             return False
-        return signer in view.aggregators(message.slot.height, message.cell)
+        drawn = (view.aggregators(message.slot.height, message.cell, stripe) for stripe in message.stripes)
+        return all(signer in pair for pair in drawn)
     return signer in view.committee

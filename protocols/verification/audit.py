@@ -12,35 +12,26 @@ import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from protocols.agreement.certificate import check_header, list_digest
-from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Store
+from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer
 from protocols.encryption.layout import Layout
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.errors import RemoteError
 from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
-from protocols.rounds.aggregate import CHUNK_MAX_BYTES, Summed, Verified, add, verify_ciphertexts
+from protocols.rounds.cells import indices, stripes
 from protocols.rounds.epoch import EpochView
-from protocols.rounds.manifests import open_manifest
-from protocols.rounds.opening import first_difference
-from protocols.told import CellOpened, Certified, Ready, Shortfall
+from protocols.rounds.gatherer import EVENTS, JOBS, REFETCH_S, Gatherer, Part
+from protocols.rounds.summing import Announced, Roots
+from protocols.told import Certified
 from protocols.types import Height, PeerKey
-from protocols.updates.chunks import update_root
+from protocols.updates.chunks import chunk_roots, update_root
 from protocols.updates.totals import add_cells
-from protocols.wire.messages import (
-    ENVELOPE_MAX_BYTES,
-    Aggregate,
-    CellResult,
-    CellSet,
-    Contribution,
-    Header,
-    HeaderCertificate,
-    Manifest,
-    SetList,
-)
+from protocols.wire.messages import Aggregate, CellResult, Header, HeaderCertificate, SetList
 
-REFETCH_S = 1.0
 KEY_MAX_BYTES = 16_384
 
 
@@ -56,67 +47,71 @@ class Audit(Machine[State]):
     """One validator, one round. A verdict names the aggregator, and the first chunk in which its sum is wrong."""
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
-        (State.WAITING, Aggregate): "aggregate",
+        (State.WAITING, Aggregate): "early",
         (State.WAITING, HeaderCertificate): "header",
         (State.WAITING, Certified): "certified",
         (State.AUDITING, Aggregate): "aggregate",
         (State.AUDITING, HeaderCertificate): "header",
-        (State.AUDITING, "fetched:manifest"): "manifest",
-        (State.AUDITING, "unfetched:manifest"): "unfetched",
-        (State.AUDITING, "fetched:ciphertexts"): "ciphertexts",
-        (State.AUDITING, "unfetched:ciphertexts"): "unfetched",
-        (State.AUDITING, "timer:refetch"): "refetch",
-        (State.AUDITING, "done:verify"): "verified",
-        (State.AUDITING, "failed:verify"): "refused",
-        (State.AUDITING, "done:add"): "added",
+        **{(State.AUDITING, key): "gathered" for key in EVENTS},
+        (State.AUDITING, "done:seal"): "sealed",
         (State.AUDITING, "fetched:key"): "key",
-        (State.AUDITING, "unfetched:key"): "unfetched",
+        (State.AUDITING, "unfetched:key"): "keyless",
+        (State.AUDITING, "timer:key"): "ask_again",
         (State.AUDITING, "done:reopen"): "reopened",
         (State.AUDITING, "failed:reopen"): "misfit",
         (State.ATTESTED, Aggregate): "aggregate",
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset(
-        {
-            Started,
-            Ready,
-            Certified,
-            CellOpened,
-            Shortfall,
-            "done:verify",
-            "failed:verify",
-            "done:add",
-            "done:reopen",
-            "failed:reopen",
-        }
-    )
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, *JOBS, "done:seal", "done:reopen", "failed:reopen"})
 
     def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int, layout: Layout) -> None:
         super().__init__(State.WAITING)
         self._view, self._height = view, height
         self._scheme, self._chunks, self._layout = scheme, chunks, layout
         self._sets: SetList | None = None
-        self._aggregates: dict[tuple[int, PeerKey], Aggregate] = {}
-        self._parts: dict[int, dict[Contribution, Verified]] = {}
-        self._sums: dict[int, Summed] = {}
-        self._opened: dict[int, Lanes] = {}
+        self._early: dict[tuple[int, PeerKey], Received] = {}
+        self._gatherer = Gatherer(view, height, scheme, chunks, keep=False, anywhere=True)
+        self._announced: dict[int, Announced] = {}
+        self._unjudged: dict[tuple[int, PeerKey], Aggregate] = {}
+        self._roots: dict[int, dict[int, Roots]] = {}  # of our own sums, by cell and stripe
+        self._sealing: set[tuple[int, int]] = set()
         self._opening: set[int] = set()
+        self._opened: dict[int, int] = {}  # contributors of the cells that were opened again
+        self._total: Lanes | None = None  # the sum of these cells
         self._header: Header | None = None
         self._lost: list[Fetch] = []
 
+    def early(self, event: Received, _: float) -> Effects:
+        assert isinstance(event.message, Aggregate)
+        self._early.setdefault((event.message.cell, event.sender), event)
+        return []
+
+    def certified(self, event: Certified, now: float) -> Effects:
+        self.state, self._sets = State.AUDITING, event.certificate.sets
+        effects: Effects = []
+        for cell_set in self._sets.cells:
+            self._roots[cell_set.cell] = {}
+            for contribution in cell_set.contributions:
+                effects += self._gatherer.want(contribution, stripes(self._chunks))
+        early, self._early = list(self._early.values()), {}
+        return [*effects, *(effect for each in early for effect in self.aggregate(each, now))]
+
     def aggregate(self, event: Received, _: float) -> Effects:
+        """Judged at once, or as soon as its stripes are added here."""
         aggregate = event.message
         assert isinstance(aggregate, Aggregate)
-        known_cell = aggregate.cell < len(self._view.cells)
-        if not known_cell or event.sender not in self._view.aggregators(self._height, aggregate.cell):
-            return [Blame(event.sender, f"is no aggregator of cell {aggregate.cell}")]
-        self._aggregates[aggregate.cell, event.sender] = aggregate
-        return self._judge(aggregate.cell, event.sender)
-
-    def certified(self, event: Certified, _: float) -> Effects:
-        self.state, self._sets = State.AUDITING, event.certificate.sets
-        return [
-            self._fetch_manifest(cell_set, each) for cell_set in self._sets.cells for each in cell_set.contributions
-        ]
+        assert self._sets is not None
+        cell = aggregate.cell
+        if cell >= len(self._view.cells):
+            return [Blame(event.sender, f"is no aggregator of cell {cell}")]
+        if cell not in self._announced:
+            self._announced[cell] = Announced(self._view, self._height, cell, self._chunks)
+        refusal = self._announced[cell].accept(event.sender, aggregate)
+        if refusal:
+            return [Blame(event.sender, refusal)]
+        if aggregate.sets != list_digest(self._sets):
+            return self._verdict(cell, event.sender, None, "another list")
+        self._unjudged[cell, event.sender] = aggregate
+        return self._judge(cell)
 
     def header(self, event: Received, _: float) -> Effects:
         certificate = event.message
@@ -128,94 +123,81 @@ class Audit(Machine[State]):
         self._header = certificate.header
         return self._try_attest()
 
-    def manifest(self, event: Fetched, now: float) -> Effects:
-        contribution: Contribution = event.fetch.subject
-        (blob,) = event.blobs
-        try:
-            signed = open_manifest(blob, self._view, self._height, self._chunks)
-        except RemoteError:
-            return self._again(event.fetch, now)
-        if (signed.signer, signed.digest) != (contribution.contributor, contribution.manifest):
-            return self._again(event.fetch, now)
-        assert isinstance(signed.message, Manifest)
-        holders = self._holders(signed.message.cell, contribution)
-        fetch = Fetch("ciphertexts", contribution, signed.message.chunk_roots, holders, CHUNK_MAX_BYTES)
-        return [Store(((signed.digest, blob),)), fetch]
+    def gathered(self, event: Event, now: float) -> Effects:
+        effects = self._gatherer.handle(event, now)
+        return [*effects, *self._try_seal(event.job.subject)] if isinstance(event, JobDone) else effects
 
-    def ciphertexts(self, event: Fetched, _: float) -> Effects:
-        arguments = (self._scheme, event.blobs, event.fetch.digests)
-        return [Job("verify", verify_ciphertexts, arguments, subject=event.fetch)]
-
-    def unfetched(self, event: FetchFailed, now: float) -> Effects:
-        return self._again(event.fetch, now)
-
-    def refused(self, event: JobFailed, now: float) -> Effects:
-        return self._again(event.job.subject, now)
-
-    def refetch(self, _: Event, __: float) -> Effects:
-        lost, self._lost = self._lost, []
-        return list(lost)
-
-    def verified(self, event: JobDone, _: float) -> Effects:
-        contribution: Contribution = event.job.subject.subject
-        cell = self._view.cell_of(contribution.contributor)
-        assert cell is not None
+    def _try_seal(self, fetch: Fetch) -> Effects:
+        """The digests of a stripe's sum, once the last part is in it."""
         assert self._sets is not None
-        parts = self._parts.setdefault(cell, {})
-        parts[contribution] = event.result
-        wanted = next(each for each in self._sets.cells if each.cell == cell).contributions
-        if len(parts) < len(wanted):
+        part: Part = fetch.subject
+        cell = self._view.cell_of(part.contribution.contributor)
+        cell_set = next(each for each in self._sets.cells if each.cell == cell)
+        place = cell_set.cell, part.stripe
+        total = self._gatherer.total(*place, cell_set.contributions)
+        if total is None or place in self._sealing:
             return []
-        del self._parts[cell]
-        return [Job("add", add, (self._scheme, list(parts.values())), subject=cell)]
+        self._sealing.add(place)
+        first = indices(part.stripe, self._chunks).start
+        return [Job("seal", chunk_roots, (total, first), subject=place)]
 
-    def added(self, event: JobDone, _: float) -> Effects:
-        cell: int = event.job.subject
-        summed: Summed = event.result
-        self._sums[cell] = summed
-        judged = [self._judge(cell, aggregator) for at, aggregator in self._aggregates if at == cell]
-        return [*(effect for effects in judged for effect in effects), *self._try_attest()]
+    def sealed(self, event: JobDone, _: float) -> Effects:
+        cell, stripe = event.job.subject
+        self._roots[cell][stripe] = event.result
+        return [*self._judge(cell), *self._try_attest()]
 
     def key(self, event: Fetched, now: float) -> Effects:
         """Opens a cell again, with the very key that the header binds."""
         result: CellResult = event.fetch.subject
         (key,) = event.blobs
         if tagged("summed-key", key) != result.key_digest:
-            return self._again(event.fetch, now)
+            return self.keyless(event, now)
         return [self._reopen(result, key)]
 
+    def keyless(self, event: Fetched | FetchFailed, now: float) -> Effects:
+        self._lost.append(event.fetch.elsewhere())
+        return [SetTimer("key", now + REFETCH_S)]
+
+    def ask_again(self, _: Event, __: float) -> Effects:
+        lost, self._lost = self._lost, []
+        return list(lost)
+
     def reopened(self, event: JobDone, _: float) -> Effects:
-        self._opened[event.job.subject] = event.result
+        """Adds a cell to the total; its sum is not needed any more."""
+        result: CellResult = event.job.subject
+        lanes: Lanes = event.result
+        self._opened[result.cell] = result.contributors
+        self._total = lanes if self._total is None else self._total + lanes
+        for stripe in stripes(self._chunks):
+            self._gatherer.forget(result.cell, stripe)
         return self._try_attest()
 
     def misfit(self, event: JobFailed, _: float) -> Effects:
-        return self._refuse(f"cell {event.job.subject}: {event.error}")
+        return self._refuse(f"cell {event.job.subject.cell}: {event.error}")
 
-    def _judge(self, cell: int, aggregator: PeerKey) -> Effects:
-        """The verdict on one announced sum, once it is recomputed."""
-        if cell not in self._sums or self._sets is None:
-            return []
-        roots = self._sums[cell].roots
-        aggregate = self._aggregates[cell, aggregator]
-        wrong = first_difference(aggregate.chunk_roots, roots)
-        same_list = aggregate.sets == list_digest(self._sets)
-        reason = "" if same_list and wrong is None else f"chunk {wrong} is not the sum" if same_list else "another list"
-        verdict = Observe(
-            "verdict",
-            {
-                "height": self._height,
-                "cell": cell,
-                "aggregator": aggregator.hex(),
-                "chunk": wrong,
-                "ok": not reason,
-                "reason": reason,
-            },
-        )
+    def _judge(self, cell: int) -> Effects:
+        """Verdicts on the announcements whose stripes are all recomputed."""
+        roots = self._roots.get(cell, {})
+        effects: Effects = []
+        for (at, aggregator), aggregate in list(self._unjudged.items()):
+            if at != cell or not roots.keys() >= set(aggregate.stripes):
+                continue
+            del self._unjudged[at, aggregator]
+            found = [self._announced[cell].wrong(stripe, roots[stripe]) for stripe in aggregate.stripes]
+            wrong = next((each[aggregator] for each in found if aggregator in each), None)
+            reason = "" if wrong is None else f"chunk {wrong} is not the sum"
+            effects += self._verdict(cell, aggregator, wrong, reason)
+        return effects
+
+    def _verdict(self, cell: int, aggregator: PeerKey, chunk: int | None, reason: str) -> Effects:
+        fields: dict[str, object] = {"height": self._height, "cell": cell, "aggregator": aggregator.hex()}
+        verdict = Observe("verdict", fields | {"chunk": chunk, "ok": not reason, "reason": reason})
         return [verdict, Blame(aggregator, f"wrong sum of cell {cell}: {reason}")] if reason else [verdict]
 
     def _try_attest(self) -> Effects:
         """Attests a certified header whose cells are the sums that this validator computed, and open to its total."""
-        if self._header is None or self._sets is None or len(self._sums) < len(self._sets.cells):
+        wanted = len(stripes(self._chunks))
+        if self._header is None or self._sets is None or any(len(each) < wanted for each in self._roots.values()):
             return []
         counted = [result for result in self._header.cells if result.contributors]
         if self._header.sets != list_digest(self._sets) or not all(self._binds(result) for result in counted):
@@ -227,7 +209,7 @@ class Audit(Machine[State]):
                 return [self._reopen(result, b"") for result in missing]
             holders = self._view.committee
             return [Fetch("key", result, (result.key_digest,), holders, KEY_MAX_BYTES) for result in missing]
-        total = add_cells((self._opened[result.cell], result.contributors) for result in counted)
+        total = b"" if self._total is None else add_cells([(self._total, sum(self._opened.values()))])
         if hashlib.sha256(total).digest() != self._header.total:
             return self._refuse("its total is not the sum of its cells")
         self.state = State.ATTESTED
@@ -237,30 +219,22 @@ class Audit(Machine[State]):
         """Whether a counted cell of the header is the sum of the certified set that we computed."""
         assert self._sets is not None
         sizes = {each.cell: len(each.contributions) for each in self._sets.cells}
-        summed = self._sums.get(result.cell)
+        roots = self._roots.get(result.cell)
         return (
-            summed is not None
-            and update_root(summed.roots) == result.sum_root
+            roots is not None
+            and update_root([root for stripe in sorted(roots) for root in roots[stripe]]) == result.sum_root
             and sizes[result.cell] == result.contributors
         )
 
     def _reopen(self, result: CellResult, key: bytes) -> Job:
+        assert self._sets is not None
+        cell_set = next(each for each in self._sets.cells if each.cell == result.cell)
+        totals = [self._gatherer.total(result.cell, each, cell_set.contributions) for each in stripes(self._chunks)]
+        residues = np.concatenate([total for total in totals if total is not None])
         context = PublicContext(self._view.round_beacon(self._height), self._height, result.cell)
-        arguments = (self._sums[result.cell].residues, context, key, result.contributors, self._layout)
-        return Job("reopen", self._scheme.reopen, arguments, subject=result.cell)
+        arguments = (residues, context, key, result.contributors, self._layout)
+        return Job("reopen", self._scheme.reopen, arguments, subject=result)
 
     def _refuse(self, reason: str) -> Effects:
         self.state = State.ATTESTED
         return [Observe("refused-header", {"height": self._height, "reason": reason})]
-
-    def _fetch_manifest(self, cell_set: CellSet, contribution: Contribution) -> Fetch:
-        holders = self._holders(cell_set.cell, contribution)
-        return Fetch("manifest", contribution, (contribution.manifest,), holders, ENVELOPE_MAX_BYTES)
-
-    def _holders(self, cell: int, contribution: Contribution) -> tuple[PeerKey, ...]:
-        """The contributor itself first: that spreads the load; the aggregators where it has gone."""
-        return (contribution.contributor, *self._view.aggregators(self._height, cell), *self._view.committee)
-
-    def _again(self, fetch: Fetch, now: float) -> Effects:
-        self._lost.append(fetch.elsewhere())
-        return [SetTimer("refetch", now + REFETCH_S)]

@@ -14,6 +14,7 @@ from protocols.types import Digest, Height, PeerKey
 from protocols.wire.codec import U8, U16, U32, U64, Bytes32, Bytes64, Size
 
 MAX_CHUNKS: Final = 4096
+MAX_STRIPES: Final = 256
 MAX_CELLS: Final = 512
 SEALED_MAX_BYTES: Final = 16_384
 DEGREE_PROOF_MAX_BYTES: Final = 512
@@ -117,7 +118,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """An aggregator holds and has verified all ciphertexts of these manifests of its cell."""
+    """An aggregator holds and has verified its stripes of the ciphertexts of these manifests of its cell."""
 
     slot: Slot
     cell: U16
@@ -227,11 +228,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """An aggregator's sum of its cell over the certified set: the Merkle root of each summed ciphertext."""
+    """An aggregator's part of its cell's sum over the certified set.
+
+    Attributes:
+        stripes: those that the signer adds, ascending.
+        chunk_roots: Merkle root of each summed ciphertext of these stripes, in order.
+    """
 
     slot: Slot
     cell: U16
     sets: Digest
+    stripes: Annotated[tuple[U16, ...], Size(1, MAX_STRIPES)]
     chunk_roots: Chunks
 
 

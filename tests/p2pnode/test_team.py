@@ -24,7 +24,7 @@ from tests.protocols.playbook import (
     whole_round,
 )
 
-AGGREGATORS = VIEW.aggregators(ROUND, 0)
+AGGREGATORS = VIEW.aggregators(ROUND, 0, 0)
 MEMBER = ["Custody", "CellOpening", "CellOpening", "Conclusion"]
 
 
@@ -78,4 +78,4 @@ def test_a_cells_sum_is_announced_on_the_proof_topic() -> None:
     for key, actor in whole_round().actors.items():
         announced[key] = {effect.topic for effect in actor.effects if isinstance(effect, Publish)}
     assert all(PROOF in announced[key] for key in AGGREGATORS)
-    assert type(aggregation(context(in_cell(aggregates=True)), 0)).__name__ == "Aggregation"
+    assert type(aggregation(context(in_cell(aggregates=True)))).__name__ == "Aggregation"

@@ -71,7 +71,7 @@ def epoch_vector(view: EpochView) -> dict[str, Any]:
         "committee": plain(view.committee),
         "cells": plain(view.cells),
         "committee_root": plain(view.committee_root),
-        "aggregators": [plain(view.aggregators(HEIGHT, cell)) for cell in range(len(view.cells))],
+        "aggregators": [[plain(view.aggregators(HEIGHT, cell, stripe)) for stripe in (0, 1)] for cell in (0, 1)],
         "first_proposer": next(i for i in range(1, 5) if view.proposer_rank(HEIGHT, i) == 0),
         "round_beacon": plain(view.round_beacon(HEIGHT)),
         "sealing": {
@@ -119,7 +119,7 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
         wire.Proposal(1, sets, wire.PrevoteCertificate(0, None, certified(prevote))),
         vote,
         wire.ListCertificate(sets, 1, certified(vote)),
-        wire.Aggregate(slot, CELL, list_digest(sets), (fill(7), fill(8))),
+        wire.Aggregate(slot, CELL, list_digest(sets), (0,), (fill(7), fill(8))),
         wire.Release(slot, CELL, set_digest(cell_set), bytes([15]) * 5),
         header_vote,
         wire.HeaderCertificate(header, certified(header_vote)),

@@ -122,8 +122,9 @@ def test_the_epoch_follows_from_block_and_roster() -> None:
     assert cells == raw(EPOCH["cells"])
     assert root == raw(EPOCH["committee_root"])
     for cell, members in enumerate(cells):
-        ranked = sorted(members, key=lambda peer: tagged("aggregator", beacon, 12, cell, peer))
-        assert ranked[:2] == raw(EPOCH["aggregators"][cell])
+        for stripe in (0, 1):
+            ranked = sorted(members, key=lambda peer: tagged("aggregator", beacon, 12, cell, stripe, peer))
+            assert ranked[:2] == raw(EPOCH["aggregators"][cell][stripe])
     assert tagged("round-beacon", root, 12) == raw(EPOCH["round_beacon"])
     assert (EPOCH["first_proposer"] - 1 - 12) % 4 == 0
 

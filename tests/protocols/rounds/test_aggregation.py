@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
-
-import pytest
+from collections.abc import Iterable
 
 from protocols.agreement.certificate import list_digest
 from protocols.effects import Effects, Fetch, Job, Publish, Send, SetTimer, Store
 from protocols.events import Fetched, FetchFailed, Started, TimerFired
-from protocols.rounds.aggregate import add, verify_ciphertexts
-from protocols.rounds.aggregation import REFETCH_S, REPORT_S, Aggregation, State
+from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
+from protocols.rounds.aggregation import REPORT_S, Aggregation, State
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
+from protocols.rounds.gatherer import REFETCH_S
 from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire.messages import Aggregate, Availability, CellSet, ListCertificate, Receipt, SetList
@@ -29,13 +29,13 @@ from tests.protocols.playbook import (
     submit,
 )
 
-ME = PEERS[VIEW.aggregators(ROUND, 0)[0]]
+ME = PEERS[VIEW.aggregators(ROUND, 0, 0)[0]]
 MADE = [submit(peer) for peer in CELLS[0]]
 ALL = set_of(0, MADE)
 
 
 def aggregation() -> Aggregation:
-    machine = Aggregation(VIEW, ROUND, NO_DIGEST, 0, ME.sign, SCHEME, 1, "proof")
+    machine = Aggregation(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, SCHEME, 1, "proof")
     machine.handle(Started(), 0)
     return machine
 
@@ -71,7 +71,13 @@ def test_verified_ciphertexts_are_served_and_receipted() -> None:
 def test_a_repeated_submission_is_not_fetched_again() -> None:
     machine = aggregation()
     bring(machine, MADE[0])
-    assert machine.handle(MADE[0].to(0), 0) == []
+    assert of(machine.handle(MADE[0].to(0), 0), Fetch) == []
+
+
+def test_who_submits_anothers_manifest_is_blamed() -> None:
+    effects = aggregation().handle(MADE[0].to(0, by=CELLS[0][1]), 0)
+    assert blamed(effects) == {CELLS[0][1].key: "submission refused: submits another peer's manifest"}
+    assert of(effects, Fetch) == []
 
 
 def test_the_committee_is_told_at_once_when_all_are_there_and_now_and_then_before() -> None:
@@ -110,34 +116,60 @@ def test_a_second_manifest_is_blamed_a_stale_one_noticed_and_another_cells_passe
     assert machine.handle(submit(CELLS[1][0]).to(0), 0) == []
 
 
+def sealed(machine: Aggregation, effects: Effects) -> Effects:
+    """What follows when the sums among these effects are sealed."""
+    jobs = [job for job in of(effects, Job) if job.purpose == "seal"]
+    return [effect for job in jobs for effect in machine.handle(run_job(job), 0)]
+
+
+def sum_of(made: Iterable[Submitted]) -> Summed:
+    return add(SCHEME, [verify_ciphertexts(SCHEME, each.blobs, each.manifest.chunk_roots) for each in made])
+
+
 def test_the_certified_set_is_added_and_announced() -> None:
     machine = aggregation()
     bring(machine, *MADE)
     sets = certified(ALL, set_of(1, [submit(peer) for peer in CELLS[1]]))
-    (job,) = of(machine.handle(sets, 0), Job)
-    effects = machine.handle(run_job(job), 0)
-    verified = [verify_ciphertexts(SCHEME, made.blobs, made.manifest.chunk_roots) for made in MADE]
-    summed = add(SCHEME, verified)
-    aggregate = Aggregate(VIEW.slot(ROUND), 0, list_digest(sets.certificate.sets), summed.roots)
+    effects = sealed(machine, machine.handle(sets, 0))
+    summed = sum_of(MADE)
+    aggregate = Aggregate(VIEW.slot(ROUND), 0, list_digest(sets.certificate.sets), (0,), summed.roots)
     assert sent(effects, Aggregate) == [aggregate] * 5
     assert [publish.topic for publish in of(effects, Publish)] == ["proof"]
     assert of(effects, Store) == [Store(tuple(zip(summed.roots, summed.packed, strict=True)))]
     assert machine.state is State.DONE
 
 
-def test_who_is_not_in_the_certified_set_is_not_added() -> None:
+def test_where_all_that_came_is_certified_nothing_is_fetched_or_added_any_more() -> None:
     machine = aggregation()
     bring(machine, *MADE)
-    (job,) = of(machine.handle(certified(set_of(0, MADE[1:])), 0), Job)
-    assert len(job.arguments[1]) == 3
+    assert [type(effect) for effect in machine.handle(certified(ALL), 0)] == [Job]
 
 
-def test_what_the_certified_set_still_lacks_is_waited_for() -> None:
+def test_who_is_not_in_the_certified_set_is_not_added() -> None:
+    """The sum that ran along held it: it begins anew, from this aggregator's own disk."""
+    machine = aggregation()
+    bring(machine, *MADE)
+    effects = machine.handle(certified(set_of(0, MADE[1:])), 0)
+    again = of(effects, Fetch)
+    assert [fetch.subject.contribution for fetch in again] == [made.contribution for made in MADE[1:]]
+    for fetch, made in zip(again, MADE[1:], strict=True):
+        (job,) = of(machine.handle(Fetched(fetch, made.blobs), 0), Job)
+        effects += machine.handle(run_job(job), 0)
+    (aggregate,) = {each.chunk_roots for each in sent(sealed(machine, effects), Aggregate)}
+    assert aggregate == sum_of(MADE[1:]).roots
+
+
+def test_a_certified_contribution_that_never_came_is_fetched_from_those_who_have_it() -> None:
+    """Else a contributor that passes over one aggregator would silence it."""
     machine = aggregation()
     bring(machine, *MADE[:3])
-    assert machine.handle(certified(ALL), 0) == []
-    assert machine.state is State.CERTIFIED
-    assert [job.purpose for job in of(bring(machine, MADE[3]), Job)] == ["add"]
+    (fetch,) = of(machine.handle(certified(ALL), 0), Fetch)
+    assert (fetch.purpose, fetch.digests) == ("manifest", (MADE[3].signed.digest,))
+    assert set(VIEW.committee) < set(fetch.holders)
+    effects = machine.handle(Fetched(fetch, (MADE[3].signed.encoded,)), 0)
+    (chunks,) = of(effects, Fetch)
+    (job,) = of(machine.handle(Fetched(chunks, MADE[3].blobs), 0), Job)
+    assert sent(sealed(machine, machine.handle(run_job(job), 0)), Aggregate)
 
 
 def test_a_cell_that_is_not_in_the_list_is_done() -> None:
@@ -147,14 +179,11 @@ def test_a_cell_that_is_not_in_the_list_is_done() -> None:
     assert machine.state is State.DONE
 
 
-@pytest.mark.parametrize("certified_first", [False, True])
-def test_answers_that_come_after_the_end_are_no_error(certified_first: bool) -> None:
+def test_answers_that_come_after_the_end_are_no_error() -> None:
     machine = aggregation()
     effects = bring(machine, *MADE)
-    late = submit(CELLS[0][0])
-    (job,) = of(machine.handle(certified(ALL), 0), Job)
-    again = run_job(Job("verify", verify_ciphertexts, (SCHEME, late.blobs, late.manifest.chunk_roots)))
-    if certified_first:
-        machine.handle(run_job(job), 0)
-    assert machine.handle(again, 0) == []
+    verify = Job("verify", verify_ciphertexts, (SCHEME, MADE[0].blobs, MADE[0].manifest.chunk_roots, 0))
+    sealed(machine, machine.handle(certified(ALL), 0))
+    assert machine.state is State.DONE
+    assert machine.handle(run_job(verify), 0) == []
     assert machine.handle(FetchFailed(of(effects, Fetch)[0]), 0) == []

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from protocols.errors import LocalError
 from protocols.params import CELL_MAX
-from protocols.rounds.cells import REPLICAS, draw_aggregators, draw_cells
+from protocols.rounds.cells import REPLICAS, STRIPE, draw_aggregators, draw_cells, indices, stripes
 from protocols.types import PeerKey
 
 beacons = st.binary(min_size=32, max_size=32)
@@ -54,16 +54,25 @@ def test_too_few_peers_for_one_cell_say_how_many_are_needed() -> None:
 
 def test_two_aggregators_of_the_cell_and_other_ones_each_round() -> None:
     members = some_peers(10)
-    drawn = [draw_aggregators(bytes(32), height, 0, members) for height in range(40)]
+    drawn = [draw_aggregators(bytes(32), height, 0, 0, members) for height in range(40)]
     assert all(len(set(pair)) == REPLICAS == 2 and set(pair) <= set(members) for pair in drawn)
     assert {peer for pair in drawn for peer in pair} == set(members)
-    assert draw_aggregators(bytes(32), 7, 0, members[::-1]) == drawn[7]
-    assert draw_aggregators(bytes(32), 7, 1, members) != drawn[7] != draw_aggregators(b"\1" * 32, 7, 0, members)
+    assert draw_aggregators(bytes(32), 7, 0, 0, members[::-1]) == drawn[7]
+    assert draw_aggregators(bytes(32), 7, 1, 0, members) != drawn[7] != draw_aggregators(b"\1" * 32, 7, 0, 0, members)
+
+
+def test_a_small_update_is_one_stripe_and_the_stripes_of_a_big_one_are_spread() -> None:
+    assert list(stripes(1)) == list(stripes(STRIPE)) == [0]
+    big = 20 * STRIPE + 1
+    assert [index for stripe in stripes(big) for index in indices(stripe, big)] == list(range(big))
+    members = some_peers(8)
+    drawn = [draw_aggregators(bytes(32), 7, 0, stripe, members) for stripe in stripes(big)]
+    assert {peer for pair in drawn for peer in pair} == set(members)
 
 
 def test_a_member_that_leaves_changes_nothing_for_the_others() -> None:
     """Rendezvous hashing: without one of the two, the other stays."""
     members = some_peers(10)
-    first, second = draw_aggregators(bytes(32), 3, 0, members)
-    without = draw_aggregators(bytes(32), 3, 0, [peer for peer in members if peer != first])
+    first, second = draw_aggregators(bytes(32), 3, 0, 0, members)
+    without = draw_aggregators(bytes(32), 3, 0, 0, [peer for peer in members if peer != first])
     assert without[0] == second

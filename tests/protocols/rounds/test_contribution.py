@@ -83,7 +83,7 @@ def test_everything_is_on_the_disk_before_anything_leaves() -> None:
 
 def test_members_get_their_shares_and_aggregators_the_manifest() -> None:
     sends = of(until_submitted(contribution()), Send)
-    assert {send.to for send in sends} == {*VIEW.committee, *VIEW.aggregators(ROUND, 0)}
+    assert {send.to for send in sends} == {*VIEW.committee, *VIEW.aggregators(ROUND, 0, 0)}
     by_receiver = {send.to: send.signed.message for send in sends}
     for index, member in enumerate(VIEW.committee, 1):
         submission = by_receiver[member]
@@ -92,7 +92,7 @@ def test_members_get_their_shares_and_aggregators_the_manifest() -> None:
         assert isinstance(manifest, Manifest)
         assert manifest.parent == PARENT
         open_share(VIEW, manifest, ME.key, index, EPOCH_KEYS[index], submission.sealed)
-    for aggregator in VIEW.aggregators(ROUND, 0):
+    for aggregator in VIEW.aggregators(ROUND, 0, 0):
         submission = by_receiver[aggregator]
         assert isinstance(submission, Submission)
         assert submission.sealed == b""
@@ -203,7 +203,7 @@ def test_a_member_that_is_also_an_aggregator_gets_one_submission_with_its_share(
     cells = (tuple(sorted((*VIEW.cells[0][:1], both, *VIEW.cells[0][2:]))), VIEW.cells[1])
     beacons = (bytes([number]) * 32 for number in range(256))
     views = (dataclasses.replace(VIEW, cells=cells, beacon=beacon) for beacon in beacons)
-    view = next(each for each in views if both in each.aggregators(ROUND, 0) and ME.key in each.cells[0])
+    view = next(each for each in views if both in each.aggregators(ROUND, 0, 0) and ME.key in each.cells[0])
     machine = Contribution(view, ROUND, PARENT, ME.key, ME.sign, SCHEME, lambda: PUBLIC_KEYS, bytes(32))
     submissions = [send.signed.message for send in of(until_submitted(machine), Send) if send.to == both]
     assert len(submissions) == 1
@@ -222,7 +222,7 @@ def test_receipts_are_remembered() -> None:
 def test_the_plaintext_comparison_waits_for_no_keys_and_tells_everybody() -> None:
     machine = contribution(keys={}, scheme=PlaintextScheme())
     sends = of(until_submitted(machine), Send)
-    assert {send.to for send in sends} == {*VIEW.committee, *VIEW.aggregators(ROUND, 0)}
+    assert {send.to for send in sends} == {*VIEW.committee, *VIEW.aggregators(ROUND, 0, 0)}
 
 
 def test_the_job_refuses_an_update_beyond_its_lanes_in_this_node() -> None:

@@ -16,11 +16,9 @@ from protocols.events import Received, Started, TimerFired
 from protocols.rounds.custody import HOLDS_SHARE, Custody, State
 from protocols.rounds.release import KIND, ReleaseRule, set_digest
 from protocols.rounds.seen import SeenDealings
-from protocols.told import Certified, Ready
+from protocols.told import Available, Certified, Ready
 from protocols.types import NO_DIGEST, Digest, Secret
-from protocols.wire import messages
 from protocols.wire.messages import (
-    Availability,
     CellSet,
     ListCertificate,
     Receipt,
@@ -36,7 +34,6 @@ from tests.protocols.playbook import (
     PEERS,
     ROUND,
     SCHEME,
-    STRANGER,
     VIEW,
     Submitted,
     blamed,
@@ -63,13 +60,8 @@ def custody(journal: Iterable[Journal] = (), scheme: Scheme = SCHEME, key: bool 
     return machine
 
 
-def available(cell: int, made: Iterable[Submitted]) -> messages.Message:
-    return Availability(VIEW.slot(ROUND), cell, tuple(sorted(each.signed.digest for each in made)))
-
-
 def announce(machine: Custody, cell: int, made: Iterable[Submitted], now: float = 0.0) -> Effects:
-    aggregator = PEERS[VIEW.aggregators(ROUND, cell)[0]]
-    return machine.handle(received(aggregator, available(cell, made)), now)
+    return machine.handle(Available(cell, frozenset(each.signed.digest for each in made)), now)
 
 
 def certified(*cells: CellSet) -> Certified:
@@ -212,15 +204,6 @@ def test_ready_means_share_here_and_ciphertexts_with_an_aggregator() -> None:
     assert ready == Ready({0: frozenset(), 1: frozenset()}, final=False)
     (ready,) = told(announce(machine, 0, CELL[0]))
     assert ready == Ready({0: frozenset({CELL[0][0].contribution}), 1: frozenset()}, final=False)
-
-
-def test_nobody_but_the_cells_aggregators_says_what_is_available() -> None:
-    idle = next(peer for peer in CELLS[0] if peer.key not in VIEW.aggregators(ROUND, 0))
-    for peer, cell in ((idle, 0), (STRANGER, 0), (PEERS[VIEW.aggregators(ROUND, 0)[0]], 1), (idle, 7)):
-        machine = holding(0)
-        effects = machine.handle(received(peer, available(cell, CELL[0])), 0)
-        assert blamed(effects) == {peer.key: f"is no aggregator of cell {cell}"}
-        assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == frozenset()
 
 
 def test_with_everything_there_nobody_waits() -> None:

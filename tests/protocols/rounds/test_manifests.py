@@ -24,8 +24,8 @@ def signed(by: Peer = DEALER, **changes: Any) -> bytes:
 def test_a_manifest_is_known_by_its_digest_once_accepted() -> None:
     known = Manifests(VIEW, ROUND, NO_DIGEST, 1)
     assert known.named(MADE.digest) is None
-    assert known.accept(Submission(VIEW.slot(ROUND), MADE.encoded, b"")) == MADE
-    assert known.accept(MADE.encoded) == MADE, "the same again is the same"
+    assert known.accept(Submission(VIEW.slot(ROUND), MADE.encoded, b""), DEALER.key) == MADE
+    assert known.accept(MADE.encoded, DEALER.key) == MADE, "the same again is the same"
     assert known.named(MADE.digest) == MANIFEST
     assert known.encoded(MADE.digest) == MADE.encoded
 
@@ -52,21 +52,27 @@ def test_nobody_works_on_what_is_no_manifest_of_the_slot(encoded: bytes, complai
 def test_an_update_from_another_head_is_late_and_no_fault() -> None:
     known = Manifests(VIEW, ROUND, Digest(b"h" * 32), 1)
     with pytest.raises(StaleError):
-        known.accept(MADE.encoded)
-    assert known.accept(signed(parent=Digest(b"h" * 32))), "the late one took nobody's place"
+        known.accept(MADE.encoded, DEALER.key)
+    assert known.accept(signed(parent=Digest(b"h" * 32)), DEALER.key), "the late one took nobody's place"
 
 
 def test_a_second_manifest_for_one_slot_is_refused_with_its_signer_and_the_first_stays() -> None:
     known = Manifests(VIEW, ROUND, NO_DIGEST, 1)
-    known.accept(MADE.encoded)
+    known.accept(MADE.encoded, DEALER.key)
     with pytest.raises(MalformedError, match="two manifests for one slot") as caught:
-        known.accept(submit(DEALER, seed=2).signed.encoded)
+        known.accept(submit(DEALER, seed=2).signed.encoded, DEALER.key)
     assert caught.value.culprits == {DEALER.key}
-    assert known.accept(MADE.encoded) == MADE
+    assert known.accept(MADE.encoded, DEALER.key) == MADE
+
+
+def test_nobody_submits_for_another() -> None:
+    with pytest.raises(MalformedError, match="another peer's manifest") as caught:
+        Manifests(VIEW, ROUND, NO_DIGEST, 1).accept(MADE.encoded, CELLS[0][1].key)
+    assert caught.value.culprits == {CELLS[0][1].key}
 
 
 def test_every_round_has_its_own() -> None:
     known = Manifests(VIEW, Height(ROUND + 1), NO_DIGEST, 1)
-    known.accept(submit(DEALER, Height(ROUND + 1), seed=2).signed.encoded)
+    known.accept(submit(DEALER, Height(ROUND + 1), seed=2).signed.encoded, DEALER.key)
     with pytest.raises(MalformedError, match="not a manifest of this round"):
-        known.accept(MADE.encoded)
+        known.accept(MADE.encoded, DEALER.key)

@@ -14,7 +14,8 @@ from protocols.encryption.scheme import PublicContext, Scheme, Share
 from protocols.encryption.sharing import add_shares
 from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
-from protocols.rounds.opening import REFETCH_S, CellOpening, State, first_difference
+from protocols.rounds.gatherer import REFETCH_S, Part
+from protocols.rounds.opening import CellOpening, State
 from protocols.rounds.release import set_digest
 from protocols.told import CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Secret
@@ -46,7 +47,7 @@ MADE = [submit(peer) for peer in CELLS[0]]
 ALL = set_of(0, MADE)
 SETS = SetList(VIEW.slot(ROUND), (ALL,))
 CERTIFIED = Certified(ListCertificate(SETS, 0, ()))
-ONE, TWO = (PEERS[key] for key in VIEW.aggregators(ROUND, 0))
+ONE, TWO = (PEERS[key] for key in VIEW.aggregators(ROUND, 0, 0))
 EXPECTED = np.sum([lanes_of(peer) for peer in CELLS[0]], axis=0)
 
 
@@ -77,7 +78,7 @@ def lie(member: int) -> bytes:
 
 
 def aggregate(peer: Peer, roots: tuple[Digest, ...] = SUM.roots, sets: SetList = SETS, cell: int = 0) -> Event:
-    return received(peer, Aggregate(VIEW.slot(ROUND), cell, list_digest(sets), roots))
+    return received(peer, Aggregate(VIEW.slot(ROUND), cell, list_digest(sets), (0,), roots))
 
 
 def opening(scheme: Scheme = SCHEME, known: Iterable[Submitted] = MADE) -> CellOpening:
@@ -158,16 +159,23 @@ def test_if_they_differ_the_member_adds_and_blames_the_wrong_one_with_its_chunk(
     honest = TWO if liar is ONE else ONE
     desk = Desk().handle(CERTIFIED, aggregate(liar, WRONG.roots), aggregate(honest))
     assert desk.fetched == ["ciphertexts"] * 4
-    assert desk.jobs == ["verify"] * 4 + ["recompute"]
+    assert desk.jobs == ["verify"] * 4 + ["seal"]
     assert blamed(desk.effects) == {liar.key: "wrong sum of cell 0, chunk 0"}
     assert Store(tuple(zip(SUM.roots, SUM.packed, strict=True))) in desk.effects
     assert desk.machine.state is State.OPENING
 
 
 def test_two_that_lie_differently_are_both_blamed() -> None:
-    desk = Desk().handle(CERTIFIED, aggregate(ONE, WRONG.roots), aggregate(TWO, (*SUM.roots, NO_DIGEST)))
+    desk = Desk().handle(CERTIFIED, aggregate(ONE, WRONG.roots), aggregate(TWO, (NO_DIGEST,)))
     assert set(blamed(desk.effects)) == {ONE.key, TWO.key}
-    assert "chunk 1" in blamed(desk.effects)[TWO.key]
+    assert "chunk 0" in blamed(desk.effects)[TWO.key]
+
+
+def test_one_who_announces_other_stripes_or_two_sums_is_blamed() -> None:
+    desk = Desk().handle(CERTIFIED, aggregate(ONE, (*SUM.roots, NO_DIGEST)))
+    assert "other stripes" in blamed(desk.effects)[ONE.key]
+    desk = Desk().handle(CERTIFIED, aggregate(ONE), aggregate(ONE, WRONG.roots))
+    assert "two sums" in blamed(desk.effects)[ONE.key]
 
 
 @pytest.mark.parametrize("speaking", [(), (ONE,), (TWO,)])
@@ -235,7 +243,7 @@ def test_a_holder_of_junk_is_passed_over_for_the_next() -> None:
     desk = Desk(served={MADE[0].encrypted.chunks[0][0]: MADE[1].blobs[0]})
     desk.handle(CERTIFIED, TimerFired("replicas"), now=2.0)
     assert of(desk.effects, SetTimer)[-1] == SetTimer("refetch", 2.0 + REFETCH_S)
-    first = next(fetch for fetch in of(desk.effects, Fetch) if fetch.subject == MADE[0].contribution)
+    first = next(fetch for fetch in of(desk.effects, Fetch) if fetch.subject == Part(MADE[0].contribution, 0))
     desk.served |= dict(MADE[0].encrypted.chunks)
     desk.handle(TimerFired("refetch"))
     assert of(desk.effects, Fetch)[-1] == first.elsewhere()
@@ -281,11 +289,11 @@ def test_an_own_sum_that_comes_after_the_aggregators_is_no_error() -> None:
     (fetch,) = of(machine.handle(aggregate(TWO), 0), Fetch)
     asked = of(machine.handle(TimerFired("replicas"), 5), Fetch)
     jobs = [of(machine.handle(Fetched(each, made.blobs), 5), Job)[0] for each, made in zip(asked, MADE, strict=True)]
-    (recompute,) = [job for each in jobs for job in of(machine.handle(run_job(each), 5), Job)]
+    (seal,) = [job for each in jobs for job in of(machine.handle(run_job(each), 5), Job)]
     (verify,) = of(machine.handle(Fetched(fetch, SUM.packed), 5), Job)
     machine.handle(run_job(verify), 5)
     assert machine.state is State.OPENING
-    assert machine.handle(run_job(recompute), 5) == []
+    assert [type(effect) for effect in machine.handle(run_job(seal), 5)] == [Store]
 
 
 # ---------------------------------------------------------------------------------------------------------- opening
@@ -417,14 +425,3 @@ def test_the_plaintext_comparison_opens_without_shares_and_gives_up_at_once() ->
         desk.handle(CERTIFIED, aggregate(ONE, total.roots), aggregate(TWO, total.roots))
         assert desk.opened is not None
         assert (desk.opened.lanes is not None) == opens
-
-
-@pytest.mark.parametrize(
-    ("announced", "right", "chunk"),
-    [("abc", "abc", None), ("abc", "abd", 2), ("xbc", "abd", 0), ("ab", "abc", 2), ("abc", "ab", 2), ("", "a", 0)],
-)
-def test_the_first_chunk_that_differs(announced: str, right: str, chunk: int | None) -> None:
-    def digests(text: str) -> tuple[Digest, ...]:
-        return tuple(Digest(letter.encode() * 32) for letter in text)
-
-    assert first_difference(digests(announced), digests(right)) == chunk

@@ -24,7 +24,7 @@ from protocols.effects import (
     Tell,
     Train,
 )
-from protocols.rounds.aggregate import Summed, add
+from protocols.rounds.aggregate import Summed, seal_sum
 from protocols.told import Shortfall
 from protocols.types import PeerKey
 from protocols.updates.chunks import chunk_roots
@@ -52,7 +52,7 @@ from tests.protocols.playbook import (
     whole_round,
 )
 
-AGGREGATORS = [[PEERS[key] for key in VIEW.aggregators(ROUND, cell)] for cell in (0, 1)]
+AGGREGATORS = [[PEERS[key] for key in VIEW.aggregators(ROUND, cell, 0)] for cell in (0, 1)]
 IDLE = [[peer for peer in peers if peer not in AGGREGATORS[cell]] for cell, peers in enumerate(CELLS)]
 
 
@@ -171,12 +171,12 @@ def test_if_n_minus_t_vanish_only_after_the_vote_the_others_finish() -> None:
 
 def adds_wrongly(effect: Effect) -> Effects:
     """An aggregator whose sum is off by one in one residue, which it serves under its right digest."""
-    adds = isinstance(effect, Job) and effect.function is add
+    adds = isinstance(effect, Job) and effect.function is seal_sum
     return [dataclasses.replace(effect, function=wrong_sum)] if adds else [effect]
 
 
 def wrong_sum(*arguments: object) -> Summed:
-    summed: Summed = add(*arguments)  # type: ignore[arg-type]  # the job's own
+    summed: Summed = seal_sum(*arguments)  # type: ignore[arg-type]  # the job's own
     residues = summed.residues.copy()
     residues[0, 0, 0] ^= np.uint64(1)
     return Summed(residues, chunk_roots(residues), SCHEME.pack(residues))

@@ -27,13 +27,13 @@ from tests.protocols.wire.test_messages import EVERY, HEADER, SETS, SIGNATURES
 
 NEXT = a_view(epoch=1)
 MEMBER, CONTRIBUTOR = COMMITTEE[0], CELLS[0][0]
-AGGREGATOR = PEERS[VIEW.aggregators(ROUND, 0)[0]]
-IDLE = next(peer for peer in CELLS[0] if peer.key not in VIEW.aggregators(ROUND, 0))
-SUM = messages.Aggregate(VIEW.slot(ROUND), 0, list_digest(SETS), (NO_DIGEST,))
+AGGREGATOR = PEERS[VIEW.aggregators(ROUND, 0, 0)[0]]
+IDLE = next(peer for peer in CELLS[0] if peer.key not in VIEW.aggregators(ROUND, 0, 0))
+SUM = messages.Aggregate(VIEW.slot(ROUND), 0, list_digest(SETS), (0,), (NO_DIGEST,))
 KEY = messages.EpochKey(31337, 1, 0, VIEW.committee_root, 1, PUBLIC_KEYS[1])
 CERTIFICATE = messages.ListCertificate(SETS, 0, SIGNATURES)
 HEADER_CERTIFICATE = messages.HeaderCertificate(HEADER, SIGNATURES)
-HUGE = messages.Aggregate(VIEW.slot(ROUND), 0, NO_DIGEST, (NO_DIGEST,) * 2000)
+HUGE = messages.Aggregate(VIEW.slot(ROUND), 0, NO_DIGEST, (0,), (NO_DIGEST,) * 2000)
 
 
 def only_this_epoch(epoch: int) -> EpochView | None:

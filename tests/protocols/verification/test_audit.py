@@ -15,11 +15,12 @@ from protocols.encryption.sharing import add_shares
 from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.hashing import tagged
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
+from protocols.rounds.gatherer import REFETCH_S, Part
 from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest
 from protocols.updates.chunks import update_root
 from protocols.updates.totals import add_cells
-from protocols.verification.audit import REFETCH_S, Audit, State
+from protocols.verification.audit import Audit, State
 from protocols.wire.messages import (
     Aggregate,
     CellResult,
@@ -53,7 +54,7 @@ from tests.protocols.playbook import (
 MADE = [[submit(peer) for peer in peers] for peers in CELLS]
 SETS = SetList(VIEW.slot(ROUND), tuple(set_of(cell, made) for cell, made in enumerate(MADE)))
 CERTIFIED = Certified(ListCertificate(SETS, 0, ()))
-AGGREGATORS = [[PEERS[key] for key in VIEW.aggregators(ROUND, cell)] for cell in (0, 1)]
+AGGREGATORS = [[PEERS[key] for key in VIEW.aggregators(ROUND, cell, 0)] for cell in (0, 1)]
 
 
 def sum_of(made: Iterable[Submitted]) -> Summed:
@@ -86,7 +87,7 @@ def certificate(header: Header, members: Iterable[int] = (1, 2, 3)) -> Event:
 
 
 def aggregate(peer: Peer, cell: int, roots: tuple[Digest, ...] | None = None, sets: SetList = SETS) -> Event:
-    return received(peer, Aggregate(VIEW.slot(ROUND), cell, list_digest(sets), roots or SUMS[cell].roots))
+    return received(peer, Aggregate(VIEW.slot(ROUND), cell, list_digest(sets), (0,), roots or SUMS[cell].roots))
 
 
 HONEST = [aggregate(peer, cell) for cell in (0, 1) for peer in AGGREGATORS[cell]]
@@ -137,7 +138,8 @@ def test_a_validator_recomputes_everything_prints_verdicts_and_attests(order: in
 def test_it_asks_the_contributors_first_and_keeps_what_it_proved() -> None:
     desk = Desk().handle(CERTIFIED)
     for fetch in of(desk.effects, Fetch):
-        assert fetch.holders[0] == fetch.subject.contributor
+        contribution = fetch.subject.contribution if isinstance(fetch.subject, Part) else fetch.subject
+        assert fetch.holders[0] == contribution.contributor
         assert set(VIEW.committee) < set(fetch.holders)
     assert {blobs[0][0] for blobs in (store.blobs for store in of(desk.effects, Store))} == {
         made.signed.digest for cell in MADE for made in cell
@@ -187,7 +189,7 @@ def test_a_right_sum_under_another_list_is_rejected() -> None:
     ("peer", "cell"), [(STRANGER, 0), (AGGREGATORS[0][0], 1), (AGGREGATORS[0][0], 2), (COMMITTEE[0], 0)]
 )
 def test_who_is_no_aggregator_of_the_cell_is_blamed(peer: Peer, cell: int) -> None:
-    desk = Desk().handle(aggregate(peer, cell, SUMS[0].roots))
+    desk = Desk().handle(CERTIFIED, aggregate(peer, cell, SUMS[0].roots))
     assert blamed(desk.effects) == {peer.key: f"is no aggregator of cell {cell}"}
 
 
@@ -253,9 +255,10 @@ def test_what_is_not_what_was_asked_for_is_asked_of_the_next_holder(digest: Dige
     desk.handle(CERTIFIED).handle(certificate(a_header()), now=4.0)
     assert of(desk.effects, Attest) == []
     (failed,) = [fetch for fetch in of(desk.effects, Fetch) if fetch.digests == (digest,)]
-    assert of(desk.effects, SetTimer)[-1].at in (REFETCH_S, 4.0 + REFETCH_S)
+    timer = of(desk.effects, SetTimer)[-1]
+    assert timer.at in (REFETCH_S, 4.0 + REFETCH_S)
     desk.served[digest] = right
-    desk.handle(TimerFired("refetch"))
+    desk.handle(TimerFired(timer.name))
     assert failed.elsewhere() in of(desk.effects, Fetch)
     assert of(desk.effects, Attest) == [Attest(a_header())]
 

@@ -28,7 +28,7 @@ EVERY: list[messages.Message] = [
     messages.Proposal(0, SETS, None),
     messages.Vote(SLOT, 0, 1, NO_DIGEST, None),
     messages.ListCertificate(SETS, 0, SIGNATURES),
-    messages.Aggregate(SLOT, 0, NO_DIGEST, (NO_DIGEST,)),
+    messages.Aggregate(SLOT, 0, NO_DIGEST, (0,), (NO_DIGEST,)),
     messages.Release(SLOT, 0, NO_DIGEST, b"share"),
     messages.HeaderVote(HEADER),
     messages.HeaderCertificate(HEADER, SIGNATURES),
@@ -57,8 +57,8 @@ def test_every_message_but_two_knows_its_slot(message: messages.Message) -> None
         (messages.Availability(SLOT, 0, (NO_DIGEST,) * 17), "Availability.manifests: length 17"),
         (messages.Submission(SLOT, b"m", bytes(16_385)), "Submission.sealed: length 16385"),
         (messages.Submission(SLOT, b"", b""), "Submission.manifest: length 0"),
-        (messages.Aggregate(SLOT, 0, NO_DIGEST, ()), "Aggregate.chunk_roots: length 0"),
-        (messages.Aggregate(SLOT, 0, NO_DIGEST, (NO_DIGEST,) * 4097), "Aggregate.chunk_roots: length 4097"),
+        (messages.Aggregate(SLOT, 0, NO_DIGEST, (0,), ()), "Aggregate.chunk_roots: length 0"),
+        (messages.Aggregate(SLOT, 0, NO_DIGEST, (0,), (NO_DIGEST,) * 4097), "Aggregate.chunk_roots: length 4097"),
         (messages.Release(SLOT, 2**16, NO_DIGEST, b""), "Release.cell: 65536"),
         (messages.Vote(SLOT, 0, 1, Digest(bytes(20)), None), "Vote.sets: length 20"),
         (messages.SetList(SLOT, ()), "SetList.cells: length 0"),
@@ -77,5 +77,5 @@ def test_the_largest_messages_fit_their_envelopes() -> None:
     """A whole model of 4,096 ciphertexts, 16 members; and a list of all cells that may be."""
     manifest = messages.Manifest(SLOT, 0, NO_DIGEST, (NO_DIGEST,) * 4096, (NO_DIGEST,) * 16, DEALING)
     assert len(msgpack.packb(body_of(manifest))) + 256 < messages.ENVELOPE_MAX_BYTES // 2
-    aggregate = messages.Aggregate(SLOT, 0, NO_DIGEST, (NO_DIGEST,) * 1900)
+    aggregate = messages.Aggregate(SLOT, 0, NO_DIGEST, (0,), (NO_DIGEST,) * 1900)
     assert len(body_of(aggregate)) + 256 < messages.GOSSIP_MAX_BYTES
