@@ -1,4 +1,4 @@
-"""Aggregators that vouch for nothing, refuse a victim or fall silent: one of a stripe's two may, and nothing changes."""
+"""Aggregators that vouch for nothing, refuse a victim or fall silent: one of a stripe's two may, nothing changes."""
 
 from __future__ import annotations
 
