@@ -56,6 +56,7 @@ from protocols.events import (
     TimerFired,
     Trained,
 )
+from protocols.rounds.contribution import KIND as MANIFEST
 from protocols.rounds.contribution import SPENT
 from protocols.told import Shortfall
 from protocols.types import Digest, PeerKey
@@ -141,6 +142,8 @@ class Driver:
         self.journal: dict[int, list[Journal]] = {}
         self.spent: set[bytes] = set()
         """Tags of this node's updates that were certified; see `Contribution`."""
+        self.contributed: set[int] = set()
+        """Heights for which this node ever made an update: each may have been opened, and costs privacy."""
         self._kept: dict[int, set[Digest]] = {}
 
     def restore(self, records: tuple[Journal, ...], height: int) -> None:
@@ -148,8 +151,7 @@ class Driver:
         for record in records:
             if record.height >= height:
                 self.journal.setdefault(record.height, []).append(record)
-            if record.kind == SPENT:
-                self.spent.add(record.payload)
+            self._count(record)
         self._kept[height] = set(self._ports.disk.digests())
 
     def start(self, team: Team, first: Event) -> None:
@@ -206,8 +208,13 @@ class Driver:
         """Records; durable with the disk's next commit, before which nothing that rests on it may leave the node."""
         self._ports.disk.append(encode(record))
         self.journal.setdefault(record.height, []).append(record)
+        self._count(record)
+
+    def _count(self, record: Journal) -> None:
         if record.kind == SPENT:
             self.spent.add(record.payload)
+        elif record.kind == MANIFEST:
+            self.contributed.add(record.height)
 
     async def run(self) -> None:
         """Handles events for ever."""
@@ -381,7 +388,8 @@ class Driver:
             raise LocalError(
                 f"round {wanted.height} is not trained for: this node has not got the model it starts from"
             )
-        lanes = await self._ports.workers.run(self._learner.train, self._learner.model, wanted.height)
+        noise = self._learner.noise(wanted, self._ports.entropy)
+        lanes = await self._ports.workers.run(self._learner.train, self._learner.model, wanted.height, noise)
         self.post(team, Trained(lanes), machine)
 
     async def _step(self, team: Team, machine: AnyMachine, effect: Step) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from p2pnode.data.schema import Examples
 from p2pnode.learning.model import Tensors, load_model, model_bytes, model_digest
 from p2pnode.learning.task import Task
-from protocols.effects import Head
+from protocols.effects import Head, Train
 from protocols.encryption.lanes import pack_values, unpack_sums
 from protocols.encryption.scheme import Lanes
 from protocols.errors import LocalError, MalformedError
 from protocols.hashing import tagged
-from protocols.types import Digest, PeerKey
-from protocols.updates.clip import from_grid, to_grid
+from protocols.privacy.noise import gaussian
+from protocols.types import Digest, PeerKey, Secret
+from protocols.updates.clip import Noise, from_grid, to_grid
 from protocols.updates.totals import decode_total
 
 CANDIDATES_MAX: Final = 4
@@ -41,19 +43,34 @@ class Learner:
         self.head = Digest(bytes(32))
         self._candidates: OrderedDict[Digest, Model] = OrderedDict()
 
-    def train(self, model: Model, height: int) -> Lanes:
-        """This peer's update from a model, clipped, on the grid, as int64[lanes].
+    def noise(self, wanted: Train, entropy: Callable[[], bytes]) -> Noise | None:
+        """This peer's share of the noise, where the task promises privacy.
+
+        It comes from 32 fresh secret bytes that serve this once, are written nowhere, and are drawn only if needed.
+
+        Raises:
+            LocalError: the cell is too small for the promise.
+        """
+        privacy = self.schema.privacy
+        if privacy is None:
+            return None
+        sigma, seed = privacy.member_sigma(wanted.members, wanted.quorum), Secret(entropy())
+        return lambda tensor: sigma * gaussian(seed, tensor.name, tensor.size).reshape(tensor.shape)
+
+    def train(self, model: Model, height: int, noise: Noise | None = None) -> Lanes:
+        """This peer's update from a model, clipped, with its noise, on the grid, as int64[lanes].
 
         Its seed follows from the peer and the height, so that a run can be repeated.
 
         Raises:
             LocalError: this node has no data, or training diverged.
         """
+        assert noise is not None or self.schema.privacy is None, "without its noise no update leaves"
         if self._examples is None:
             raise LocalError("this node has no data to train on")
         seed = int.from_bytes(tagged("train", self._peer, height)[:8], "big")
         update = self.task.local_update(model.params, self._examples, seed)
-        return pack_values(to_grid(update, self.schema), self.schema)
+        return pack_values(to_grid(update, self.schema, noise), self.schema)
 
     def step(self, model: Model, total: bytes) -> Model:
         """The model that a round's total leads to from the one before.

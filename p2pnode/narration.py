@@ -48,6 +48,7 @@ SENTENCES: Final[dict[str, Callable[[Fields], str]]] = {
     "aggregated": _of_round("we added up cell {cell}"),
     "opened": _of_round("the sum of cell {cell} is opened, {contributors} contributors"),
     "applied": _of_round("done after {seconds} s, parameters {params_digest}"),
+    "sat-out": _of_round("we sit it out: {reason}"),
     "abandoned": _of_round("ABANDONED: {reason}"),
     "metrics": _metrics,
     "verdict": _verdict,

@@ -280,7 +280,7 @@ class Node:
             self._rule,
             self._ports.entropy,
             tuple(self._driver.journal.get(height, ())),
-            self._has_data,
+            self._may_contribute(height),
             self._driver.spent,
             Secret(tagged("spent-key", self._seed.reveal())),
             self._seen,
@@ -291,6 +291,22 @@ class Node:
         self._driver.start(team, Started())
         self._inbound.begun(team)
         self._forget(height - KEEP_ROUNDS, effect.head)
+
+    def _may_contribute(self, height: Height) -> bool:
+        """Whether this node has data, and privacy left to spend on it: of a budget, every update that it made is spent.
+
+        A node without a part in the sums goes on with everything else.
+        """
+        privacy, spent = self.learner.schema.privacy, self._driver.contributed - {height}
+        if not self._has_data or privacy is None or len(spent) < privacy.rounds:
+            return self._has_data
+        cost = privacy.epsilon_micro(len(spent)) / 1e6
+        reason = (
+            f"privacy budget: {len(spent)} updates have cost epsilon {cost:.3f} of {privacy.budget:g} (delta "
+            f"{privacy.delta:g}); one more would exceed it, so this node trains no more, and serves on"
+        )
+        self._observe("sat-out", {"height": height, "reason": reason})
+        return False
 
     def adopt(self, effect: Adopt) -> None:
         """Moves the learner, keeps and serves its model, and judges it where this node has held-out rows."""

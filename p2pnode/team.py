@@ -82,7 +82,7 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     if cell is not None and context.contributes:
         machines.append(_contribution(context))
     if me in view.validators:
-        machines.append(Audit(view, context.height, context.scheme, context.chunks, context.schema.layout))
+        machines.append(_audit(context))
     return machines
 
 
@@ -118,8 +118,14 @@ def _member(context: RoundContext) -> list[AnyMachine]:
         CellOpening(view, height, parent, cell, context.scheme, context.schema, context.chunks)
         for cell in range(len(view.cells))
     ]
-    conclusion = Conclusion(view, height, parent, context.me, context.sign, SUBNET, context.journal)
+    privacy = context.schema.privacy
+    conclusion = Conclusion(view, height, parent, context.me, context.sign, SUBNET, context.journal, privacy)
     return [custody, *openings, conclusion]
+
+
+def _audit(context: RoundContext) -> Audit:
+    schema = context.schema
+    return Audit(context.view, context.height, context.scheme, context.chunks, schema.layout, schema.privacy)
 
 
 def _contribution(context: RoundContext) -> Contribution:

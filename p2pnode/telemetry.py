@@ -76,7 +76,7 @@ class Telemetry:
             case (("applied" | "abandoned"), {"height": height}):
                 self._rounds.labels(name).inc()
                 self.told(last_round=f"{height} {name}")
-                self.told(**{key: fields[key] for key in ("params_digest",) if key in fields})
+                self.told(**{key: fields[key] for key in ("params_digest", "epsilon") if fields.get(key) is not None})
             case "joined", _:
                 self.told(state="joined, takes part from the next epoch on")
             case "epoch", {"epoch": int(epoch), "cells": list(cells), "committee": list(committee)}:

@@ -89,10 +89,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Ask this node's learner for one local update from the parameters `parent`; answered with `Trained`."""
+    """Ask this node's learner for one local update from the parameters `parent`; answered with `Trained`.
+
+    Attributes:
+        members: of this peer's cell.
+        quorum: contributors without whom its sum is not opened; the noise of an update depends on both.
+    """
 
     parent: Digest
     height: Height
+    members: int
+    quorum: int
 
 
 @dataclass(frozen=True, slots=True)

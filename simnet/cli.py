@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -69,6 +69,12 @@ def run(
     option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the task; may be repeated.")
     ] = None,
+    dp_noise: Annotated[
+        float | None, typer.Option(help="Differential privacy: noise on each opened sum, in units of a row's clip.")
+    ] = None,
+    dp_clip: Annotated[float | None, typer.Option(help="What one row can change. Default: 1.")] = None,
+    dp_delta: Annotated[float | None, typer.Option(help="Chance that epsilon may not hold. Default: 1e-5.")] = None,
+    dp_budget: Annotated[float | None, typer.Option(help="Epsilon at which a peer stops. Default: no end.")] = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A protocol parameter; may be repeated.")
     ] = None,
@@ -91,8 +97,13 @@ def run(
         resumed_run(resume, machine)
         return
     flags = {name: value for name, value in given.items() if name in (*Scenario.model_fields, *SHORTCUTS)}
-    flags |= {"options": _pairs(option, "--option"), "params": _numbers(_pairs(param, "--param"))}
+    privacy = {name: given[flag] for flag, name in PRIVACY.items() if flag in given}
+    flags |= {"options": {**privacy, **_pairs(option, "--option")}, "params": _numbers(_pairs(param, "--param"))}
     new_run(make_scenario(read_scenario(scenario) if scenario else {}, flags), out)
+
+
+PRIVACY: Final = {"dp_noise": "noise_multiplier", "dp_clip": "clip", "dp_delta": "delta", "dp_budget": "budget"}
+"""Flags that are options of every task that offers differential privacy."""
 
 
 def _pairs(texts: list[str] | None, flag: str) -> dict[str, str]:

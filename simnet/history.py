@@ -28,6 +28,7 @@ class RoundRecord:
         phases: seconds that each node spent in each phase.
         cells: those that were opened, by the cell's number.
         abandoned: the reason, if it was.
+        epsilon: what the header says that privacy has cost any row so far.
     """
 
     height: int
@@ -38,6 +39,7 @@ class RoundRecord:
     digests: Counter[str] = field(default_factory=Counter)
     metrics: dict[str, float] = field(default_factory=dict)
     abandoned: str | None = None
+    epsilon: float | None = None
 
     def phase_seconds(self) -> dict[str, float]:
         """The median node's seconds in each phase."""
@@ -131,6 +133,7 @@ class History:
         record = self.round(event.fields["height"])
         record.digests[event.fields["params_digest"]] += 1
         record.seconds.append(event.fields["seconds"])
+        record.epsilon = event.fields.get("epsilon")
 
     def _abandoned(self, event: Event) -> None:
         self.round(event.fields["height"]).abandoned = event.fields["reason"]

@@ -34,7 +34,7 @@ def summarise(scenario: Scenario, history: History) -> dict[str, Any]:
         "attestations": len(history.attested),
         "sums_opened": history.sums_opened,
         "dropped": len(history.dropped),
-        "epsilon": None,
+        "epsilon": history.applied[-1].epsilon if history.applied else None,
         "peak_rss_bytes": sum(history.peak_rss.values()),
         "seed": scenario.seed,
         "params_digest": final_digest(history),

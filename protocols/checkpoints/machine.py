@@ -213,7 +213,13 @@ class Ledger(Machine[State]):
         height = header.slot.height
         self.head = Head(height + 1, header_digest(header), header.params_digest, certificate)
         self.height, self._wanted, self.state = height + 1, None, State.WAITING
-        fields = {"height": height, "params_digest": header.params_digest.hex(), "seconds": now - self._began}
+        epsilon = None if header.epsilon_micro is None else header.epsilon_micro / 1e6
+        fields = {
+            "height": height,
+            "params_digest": header.params_digest.hex(),
+            "seconds": now - self._began,
+            "epsilon": epsilon,
+        }
         phase = {"height": height, "phase": "apply", "seconds": now - self._applying_since}
         return [
             Adopt(self.head, model),

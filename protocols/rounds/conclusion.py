@@ -13,6 +13,7 @@ from protocols.encryption.scheme import Lanes
 from protocols.errors import RemoteError
 from protocols.events import Event, Received, Started, StepFailed, Stepped
 from protocols.machine import Key, Machine
+from protocols.privacy.promise import Privacy
 from protocols.rounds.epoch import EpochView
 from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
@@ -35,7 +36,7 @@ class State(enum.Enum):
 
 
 class Conclusion(Machine[State]):
-    """One committee member, one round."""
+    """One committee member, one round. `privacy` is what the task promises: a header says what it has cost so far."""
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.WAITING, Certified): "certified",
@@ -62,12 +63,13 @@ class Conclusion(Machine[State]):
         sign: Signer,
         topic: str,
         journal: Iterable[Journal] = (),
+        privacy: Privacy | None = None,
     ) -> None:
         super().__init__(State.WAITING)
         index = view.member_index(me)
         assert index is not None, "only committee members conclude a round"
         self._view, self._height, self._parent, self._index = view, height, parent, index
-        self._sign, self._topic = sign, topic
+        self._sign, self._topic, self._privacy = sign, topic, privacy
         self._journalled = next((Digest(record.payload) for record in journal if record.kind == KIND), None)
         self._certificate: ListCertificate | None = None
         self._opened: dict[int, tuple[CellResult, Lanes | None]] = {}
@@ -148,7 +150,7 @@ class Conclusion(Machine[State]):
             sets=list_digest(self._certificate.sets),
             total=Digest(hashlib.sha256(self._total).digest()),
             cells=tuple(result for _, (result, _lanes) in sorted(self._opened.items())),
-            epsilon_micro=None,
+            epsilon_micro=None if self._privacy is None else self._privacy.header_epsilon_micro(self._height),
         )
 
     def _try_certify(self, now: float) -> Effects:

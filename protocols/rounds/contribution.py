@@ -141,7 +141,8 @@ class Contribution(Machine[State]):
             record = codec.decode(self._journalled.payload, Journalled, 1 << 20)
             return self._sends(record)
         self.state = State.TRAINING
-        return [Train(self._parent, self._height)]
+        members = len(self._view.cells[self._cell])
+        return [Train(self._parent, self._height, members, self._view.cell_quorum(self._cell))]
 
     def trained(self, event: Trained, now: float) -> Effects:
         self._tag = tagged("spent-update", self._tag_key.reveal(), event.lanes.astype("<i8").tobytes())

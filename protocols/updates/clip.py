@@ -1,8 +1,8 @@
-"""Fixed point: an update's real tensors, clipped in norm, as integers on each tensor's grid; and sums of them back."""
+"""Fixed point: an update's real tensors, clipped in norm, as integers on each tensor's grid; sums of them back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -15,18 +15,26 @@ _LARGEST: Final = float(np.nextafter(2.0**63, 0))
 """The largest float64 that fits in int64."""
 
 
-def to_grid(tensors: Mapping[str, npt.NDArray[Any]], schema: UpdateSchema) -> dict[str, npt.NDArray[np.int64]]:
-    """Each tensor scaled down to its L2 norm tau where it is longer, divided by its step, rounded half to even.
+Noise = Callable[[TensorSpec], npt.NDArray[np.float64]]
+"""A tensor's noise, of its shape and in its units."""
+
+
+def to_grid(
+    tensors: Mapping[str, npt.NDArray[Any]], schema: UpdateSchema, noise: Noise | None = None
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Each tensor scaled down to its L2 norm tau where it is longer, noise added, divided by its step, rounded to even.
+
+    Scaling into a ball brings no two tensors further apart, so it leaves what one row can change within its clip.
 
     Raises:
         LocalError: tensors are missing or unknown, of another shape, not real numbers, or hold a NaN or an infinity.
     """
     if set(tensors) != {spec.name for spec in schema.tensors}:
         raise LocalError(f"an update has the tensors of its schema, not {', '.join(sorted(tensors)) or 'none'}")
-    return {spec.name: _tensor_to_grid(tensors[spec.name], spec) for spec in schema.tensors}
+    return {spec.name: _tensor_to_grid(tensors[spec.name], spec, noise) for spec in schema.tensors}
 
 
-def _tensor_to_grid(tensor: npt.NDArray[Any], spec: TensorSpec) -> npt.NDArray[np.int64]:
+def _tensor_to_grid(tensor: npt.NDArray[Any], spec: TensorSpec, noise: Noise | None) -> npt.NDArray[np.int64]:
     if tensor.shape != spec.shape or tensor.dtype.kind not in "fiu":
         raise LocalError(f"tensor {spec.name!r} is real{list(spec.shape)}, not {tensor.dtype}{list(tensor.shape)}")
     values = tensor.astype(np.float64)
@@ -34,7 +42,8 @@ def _tensor_to_grid(tensor: npt.NDArray[Any], spec: TensorSpec) -> npt.NDArray[n
         raise LocalError(
             f"tensor {spec.name!r} holds a NaN or an infinity; the training diverged or its data is unclean"
         )
-    steps = np.rint(_clip_norm(values, spec.tau) / spec.step)
+    clipped = _clip_norm(values, spec.tau)
+    steps = np.rint((clipped if noise is None else clipped + noise(spec)) / spec.step)
     largest = min(float(spec.bound), _LARGEST)
     return np.clip(np.clip(steps, -largest, largest).astype(np.int64), -spec.bound, spec.bound)
 

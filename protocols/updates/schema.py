@@ -10,6 +10,7 @@ from typing import Final
 from protocols.encryption.layout import Layout, Section, check_value_bits
 from protocols.errors import LocalError
 from protocols.params import VALUE_BITS
+from protocols.privacy.promise import Privacy
 
 LIMBS_MAX: Final = 3
 """Sums of 3-limb values over a whole subnet (512 cells of 16) fit in 61 bits; those of 4-limb values would not."""
@@ -26,6 +27,7 @@ class TensorSpec:
         tau: bound of the tensor's L2 norm before the grid (float('inf') is not allowed).
         limbs: lanes per value, 1 to 3; a value's integer fits in so many signed digits of base 2^value_bits.
         value_bits: bits of a lane's value, 2 to 16: fewer make the grid coarser and the update smaller.
+        noise: the largest noise that may lie on a value.
     """
 
     name: str
@@ -34,6 +36,7 @@ class TensorSpec:
     tau: float
     limbs: int = 1
     value_bits: int = VALUE_BITS
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         check_value_bits(self.value_bits)
@@ -54,8 +57,8 @@ class TensorSpec:
 
     @property
     def bound(self) -> int:
-        """The largest integer that one honest contribution can hold: no value exceeds the tensor's norm."""
-        return math.ceil(self.tau / self.step)
+        """The largest integer of an honest contribution: no value exceeds the tensor's norm and the largest noise."""
+        return math.ceil((self.tau + self.noise) / self.step)
 
     @property
     def limb_bound(self) -> int:
@@ -66,14 +69,20 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class UpdateSchema:
-    """The tensors of an update, in the order in which they travel."""
+    """The tensors of an update, in the order in which they travel, and the noise that is promised on their sums."""
 
     tensors: tuple[TensorSpec, ...]
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         names = [tensor.name for tensor in self.tensors]
         if not names or len(set(names)) != len(names):
             raise LocalError("an update needs at least one tensor, and tensor names must be unique")
+        for tensor in self.tensors if self.privacy is not None else ():
+            assert self.privacy is not None
+            self.privacy.check_step(tensor.step)
+            if tensor.noise < self.privacy.largest_noise:
+                raise LocalError(f"tensor {tensor.name!r} has room for noise of {tensor.noise}, less than is promised")
 
     @property
     def limbs(self) -> int:

@@ -22,6 +22,7 @@ from protocols.errors import RemoteError
 from protocols.events import Event, Fetched, FetchFailed, JobDone, JobFailed, Received, Started
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
+from protocols.privacy.promise import Privacy
 from protocols.rounds.cells import indices, stripes
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.gatherer import EVENTS, JOBS, REFETCH_S, Gatherer, Part
@@ -63,8 +64,17 @@ class Audit(Machine[State]):
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, *JOBS, "done:seal", "done:reopen", "failed:reopen"})
 
-    def __init__(self, view: EpochView, height: Height, scheme: Scheme, chunks: int, layout: Layout) -> None:
+    def __init__(
+        self,
+        view: EpochView,
+        height: Height,
+        scheme: Scheme,
+        chunks: int,
+        layout: Layout,
+        privacy: Privacy | None = None,
+    ) -> None:
         super().__init__(State.WAITING)
+        self._privacy = privacy
         self._view, self._height = view, height
         self._scheme, self._chunks, self._layout = scheme, chunks, layout
         self._sets: SetList | None = None
@@ -209,6 +219,9 @@ class Audit(Machine[State]):
                 return [self._reopen(result, b"") for result in missing]
             holders = self._view.committee
             return [Fetch("key", result, (result.key_digest,), holders, KEY_MAX_BYTES) for result in missing]
+        cost = None if self._privacy is None else self._privacy.header_epsilon_micro(self._height)
+        if self._header.epsilon_micro != cost:
+            return self._refuse("its epsilon is not what so many rounds cost")
         total = b"" if self._total is None else add_cells([(self._total, sum(self._opened.values()))])
         if hashlib.sha256(total).digest() != self._header.total:
             return self._refuse("its total is not the sum of its cells")

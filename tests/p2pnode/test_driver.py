@@ -103,8 +103,11 @@ class OneModel:
     def __init__(self) -> None:
         self.remembered: list[Any] = []
 
-    def train(self, model: str, height: int) -> str:
-        return f"{model} trained in {height}"
+    def noise(self, wanted: Train, entropy: Callable[[], bytes]) -> str | None:
+        return f"noise for {wanted.members}" if wanted.members else None
+
+    def train(self, model: str, height: int, noise: str | None) -> str:
+        return f"{model} trained in {height}" + (f" with {noise}" if noise else "")
 
     def step(self, _: str, total: bytes) -> Any:
         if not total:
@@ -242,10 +245,14 @@ async def test_a_step_is_always_answered(autojump_clock: MockClock) -> None:
 
 async def test_training_starts_from_the_wanted_model_or_not_at_all(autojump_clock: MockClock) -> None:
     async with scene() as at:
-        machine = at_start(Train(NO_DIGEST, Height(5)), Train(BLOBS[0], Height(5)))
+        wanted = Train(NO_DIGEST, Height(5), 0, 0), Train(BLOBS[0], Height(5), 0, 0), Train(NO_DIGEST, Height(5), 8, 5)
+        machine = at_start(*wanted)
         at.begin(machine)
         await settled()
-        assert [each.lanes for each in machine.got(Trained)] == ["genesis trained in 5"]
+        assert sorted(each.lanes for each in machine.got(Trained)) == [
+            "genesis trained in 5",
+            "genesis trained in 5 with noise for 8",
+        ]
         assert "is not trained for" in at.seen.named("failed")[0]["reason"]
 
 

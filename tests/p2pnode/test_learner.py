@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,9 @@ from p2pnode.data.splits import split_iid
 from p2pnode.learner import CANDIDATES_MAX, Learner
 from p2pnode.learning.model import model_bytes, model_digest
 from p2pnode.learning.task import Task, load_task
-from protocols.effects import Head
+from protocols.effects import Head, Train
 from protocols.errors import LocalError, MalformedError
-from protocols.types import Digest, PeerKey
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.totals import add_cells
 
 PEERS = [PeerKey(bytes([number]) * 32) for number in range(1, 4)]
@@ -139,3 +140,43 @@ def test_metrics_are_those_of_the_model_given(learners: list[Learner], task: Tas
 
 def test_a_learner_shows_no_parameters(learners: list[Learner]) -> None:
     assert "array" not in repr(learners[0].model)
+
+
+def drawing(seeds: list[bytes]) -> Callable[[], bytes]:
+    """Entropy that tells what it gave."""
+
+    def entropy() -> bytes:
+        seeds.append(bytes([len(seeds)]) * 32)
+        return seeds[-1]
+
+    return entropy
+
+
+def test_noise_takes_fresh_entropy_for_every_training_and_no_other(shares: list[Examples]) -> None:
+    task = load_task("breast_cancer", {"noise_multiplier": 4.0})
+    learner, seeds = Learner(task, 0, PEERS[0], shares[0]), list[bytes]()
+    wanted = Train(NO_DIGEST, Height(3), 8, 5)
+    updates = [learner.train(learner.model, 3, learner.noise(wanted, drawing(seeds))) for _ in range(2)]
+    assert len(seeds) == 2
+    assert not np.array_equal(*updates)
+    with pytest.raises(AssertionError, match="without its noise no update leaves"):
+        learner.train(learner.model, 3)
+    with pytest.raises(LocalError, match="cannot promise differential privacy"):
+        learner.noise(Train(NO_DIGEST, Height(3), 8, 3), drawing(seeds))
+
+
+def test_the_noise_is_as_wide_as_this_members_share(shares: list[Examples]) -> None:
+    task = load_task("digits", {"noise_multiplier": 4.0, "clip": 0.5})
+    learner = Learner(task, 0, PEERS[0], task.dataset().train.take(np.arange(60)))
+    noise = learner.noise(Train(NO_DIGEST, Height(0), 8, 5), drawing([]))
+    lanes = learner.train(learner.model, 0, noise) - learner.train(
+        learner.model, 0, lambda tensor: np.zeros(tensor.shape)
+    )
+    step = learner.schema.tensors[0].step
+    assert (lanes * step).std() == pytest.approx(2 / np.sqrt(3), rel=0.05)
+
+
+def test_without_a_promise_no_entropy_is_drawn(learners: list[Learner]) -> None:
+    seeds: list[bytes] = []
+    assert learners[0].noise(Train(NO_DIGEST, Height(3), 8, 5), drawing(seeds)) is None
+    assert seeds == []

@@ -223,6 +223,29 @@ def test_the_journals_end_is_where_a_node_goes_on() -> None:
     assert again.of("peer-00", "round") == []
 
 
+# ------------------------------------------------------------------------------------------------------------ privacy
+
+
+def test_a_peer_stops_at_its_privacy_budget_also_across_a_restart_and_serves_on() -> None:
+    """Two updates fit into the budget; what a node made before it died counts."""
+    options = {"noise_multiplier": 4.0, "budget": 1.6}
+    world = Sabotaged(options=options, params={**RULES, "k_min": 4, "dropouts": 2})
+    world.at.append(("peer-03", "submitted", 0, restart(1)))
+    world.play()
+    privacy = world.task.update_schema.privacy
+    assert privacy is not None
+    assert privacy.rounds == 2
+    for name in ("peer-00", "peer-03"):
+        assert {each["height"] for each in world.of(name, "submitted")} == {0, 1}
+        (told,) = world.of(name, "sat-out")
+        assert told["height"] == 2
+        assert "2 updates have cost epsilon 1.4" in str(told["reason"])
+        costs = [each["epsilon"] for each in world.of(name, "applied")]
+        assert costs == sorted(costs)
+        assert 0 < costs[-1] <= 1.6
+    assert world.of("peer-03", "abandoned")[-1]["height"] == 2  # nobody contributes any more; the node is still there
+
+
 # ------------------------------------------------------------------------------------------------ what nobody foresaw
 
 

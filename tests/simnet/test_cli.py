@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from protocols.privacy.accountant import epsilon_micro
 from simnet.cli import main
 
 SMALL = ("--task", "breast_cancer", "--peers", "8", "--rounds", "1")
@@ -86,6 +87,18 @@ def test_scenario_file_and_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert simnet(monkeypatch, "run", file, "--peers", "8", "--seed", "3", "--out", out) == 0
     scenario = json.loads((out / "run.json").read_text())["scenario"]
     assert (scenario["peers"], scenario["seed"], scenario["options"]) == (8, 3, {"epochs": 1})
+
+
+def test_under_differential_privacy_the_summary_says_what_it_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    privacy = ["--dp-noise", "4", "--dp-clip", "0.5", "--dp-delta", "1e-6", "--dp-budget", "3"]
+    assert simnet(monkeypatch, "run", *SMALL, "--backend", "virtual", *privacy, "--out", out) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["epsilon"] == epsilon_micro(4.0, 1e-6, summary["rounds_applied"]) / 1e6
+    options = json.loads((out / "run.json").read_text())["scenario"]["options"]
+    assert options == {"noise_multiplier": 4.0, "clip": 0.5, "delta": 1e-6, "budget": 3.0}
 
 
 def test_a_folder_that_cannot_be_written(

@@ -18,6 +18,7 @@ from p2pnode.learning.layers import Model, judge, log_loss
 from p2pnode.learning.local import LocalSgd
 from p2pnode.learning.model import Tensors
 from p2pnode.learning.optimizer import OuterSgd
+from p2pnode.learning.private import PrivacyOptions, private_sgd
 from p2pnode.learning.task import Definition
 
 MEASURES: Final = (
@@ -33,8 +34,8 @@ SCHEMA: Final = DataSchema(tuple(number(name, 0, 10_000) for name in NAMES), int
 
 
 @dataclass(frozen=True)
-class Options:
-    """See `LocalSgd`, `OuterSgd` and `FedAvg`."""
+class Options(PrivacyOptions):
+    """See `LocalSgd`, `OuterSgd` and `FedAvg`, and `PrivacyOptions`, with which `PrivateSgd` takes their place."""
 
     epochs: int = 5
     batch: int = 10
@@ -48,7 +49,8 @@ def define(options: Options) -> Definition:
     """The task."""
     local = LocalSgd(loss, options.epochs, options.batch, options.rate)
     outer = OuterSgd(options.outer_rate, options.outer_momentum)
-    return Definition(SCHEMA, dataset, init, FedAvg(local, outer, options.tau), metrics)
+    method = private_sgd(loss, options) or FedAvg(local, outer, options.tau)
+    return Definition(SCHEMA, dataset, init, method, metrics)
 
 
 def dataset() -> Dataset:

@@ -16,6 +16,7 @@ from p2pnode.learning.layers import Model, cross_entropy, init_mlp, judge, mlp
 from p2pnode.learning.local import LocalSgd
 from p2pnode.learning.model import Tensors
 from p2pnode.learning.optimizer import OuterSgd
+from p2pnode.learning.private import PrivacyOptions, private_sgd
 from p2pnode.learning.task import Definition
 
 SCHEMA: Final = DataSchema(
@@ -24,8 +25,8 @@ SCHEMA: Final = DataSchema(
 
 
 @dataclass(frozen=True)
-class Options:
-    """See `LocalSgd`, `OuterSgd` and `FedAvg`."""
+class Options(PrivacyOptions):
+    """See `LocalSgd`, `OuterSgd` and `FedAvg`, and `PrivacyOptions`, with which `PrivateSgd` takes their place."""
 
     hidden: int = 32
     epochs: int = 5
@@ -40,8 +41,9 @@ def define(options: Options) -> Definition:
     """The task."""
     local = LocalSgd(loss, options.epochs, options.batch, options.rate)
     outer = OuterSgd(options.outer_rate, options.outer_momentum)
+    method = private_sgd(loss, options) or FedAvg(local, outer, options.tau)
     init = partial(init_mlp, widths=(64, options.hidden, 10))
-    return Definition(SCHEMA, dataset, init, FedAvg(local, outer, options.tau), metrics)
+    return Definition(SCHEMA, dataset, init, method, metrics)
 
 
 def dataset() -> Dataset:

@@ -21,6 +21,7 @@ from p2pnode.learning.local import LocalSgd
 from p2pnode.learning.model import Tensors
 from p2pnode.learning.modules import local_option
 from p2pnode.learning.optimizer import OuterSgd
+from p2pnode.learning.private import PrivacyOptions, private_sgd
 from p2pnode.learning.task import Definition
 from protocols.errors import LocalError
 
@@ -28,8 +29,11 @@ SCHEMA: Final = DataSchema(tuple(integer(f"pixel_{pixel}", 0, 255) for pixel in 
 
 
 @dataclass(frozen=True)
-class Options:
-    """See `LocalSgd`, `OuterSgd` and `FedAvg`. `data` is the path of this machine's .npz."""
+class Options(PrivacyOptions):
+    """See `LocalSgd`, `OuterSgd` and `FedAvg`, and `PrivacyOptions`, with which `PrivateSgd` takes their place.
+
+    `data` is the path of this machine's .npz.
+    """
 
     data: str = local_option("")
     epochs: int = 1
@@ -44,8 +48,9 @@ def define(options: Options) -> Definition:
     """The task."""
     local = LocalSgd(loss, options.epochs, options.batch, options.rate)
     outer = OuterSgd(options.outer_rate, options.outer_momentum)
+    method = private_sgd(loss, options) or FedAvg(local, outer, options.tau)
     init = partial(init_mlp, widths=(784, 200, 200, 10))
-    return Definition(SCHEMA, partial(dataset, options.data), init, FedAvg(local, outer, options.tau), metrics)
+    return Definition(SCHEMA, partial(dataset, options.data), init, method, metrics)
 
 
 def dataset(data: str) -> Dataset:

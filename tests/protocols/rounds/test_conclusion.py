@@ -10,6 +10,7 @@ import pytest
 from protocols.agreement.certificate import check_header, list_digest, signatures
 from protocols.effects import Anchor, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
 from protocols.events import Received, StepFailed, Stepped, TimerFired
+from protocols.privacy.promise import Privacy
 from protocols.rounds.conclusion import KIND, STAND_IN_S, Conclusion, State
 from protocols.rounds.epoch import EpochView
 from protocols.told import CellOpened, Certified, Shortfall
@@ -59,6 +60,14 @@ def conclusion(
     peer: Peer = BY_RANK[1], journal: Iterable[Journal] = (), view: EpochView = VIEW, height: Height = ROUND
 ) -> Conclusion:
     return Conclusion(view, height, PARENT, peer.key, peer.sign, "subnet", journal)
+
+
+def test_under_a_promise_of_privacy_the_header_says_what_it_has_cost() -> None:
+    privacy = Privacy(noise_multiplier=4, clip=1, delta=1e-5, budget=0, withheld=0.2)
+    peer = BY_RANK[1]
+    machine = Conclusion(VIEW, ROUND, PARENT, peer.key, peer.sign, "subnet", (), privacy)
+    (vote,) = set(sent(until_signed(machine), HeaderVote))
+    assert vote.header.epsilon_micro == privacy.epsilon_micro(ROUND + 1) > 0
 
 
 def signs(peer: Peer, header: Header = HEADER) -> Received:

@@ -66,7 +66,7 @@ def until_submitted(machine: Contribution) -> Effects:
 
 def test_train_then_encrypt_then_submit() -> None:
     machine = contribution()
-    assert machine.handle(Started(), 0) == [Train(PARENT, ROUND)]
+    assert machine.handle(Started(), 0) == [Train(PARENT, ROUND, len(CELLS[0]), VIEW.cell_quorum(0))]
     (job,) = of(machine.handle(Trained(lanes_of(ME)), 0), Job)
     assert (job.purpose, machine.state) == ("encrypt", State.ENCRYPTING)
     assert sent(machine.handle(run_job(job), 0), Submission)

@@ -214,6 +214,7 @@ HUGE_KEY = np.full(4096, 2**15 - 1, "<i2").tobytes()
         (a_header(swapped(key_digest=tagged("summed-key", HUGE_KEY)), RESULTS[1]), "not the bytes of a summed key"),
         (a_header(swapped(key_digest=tagged("summed-key", b"")), RESULTS[1]), "not the bytes of a summed key"),
         (a_header(swapped(key_digest=RESULTS[1].key_digest), RESULTS[1]), "does not prove itself"),
+        (dataclasses.replace(a_header(), epsilon_micro=1), "its epsilon is not what so many rounds cost"),
     ],
 )
 def test_a_certified_header_that_binds_something_else_is_not_attested(header: Header, reason: str) -> None:

@@ -16,6 +16,13 @@ def test_24_peers_learn_in_10_rounds(simulate, seed):
     assert task.metrics(model, task.dataset().held_out)["accuracy"] >= 0.955
 
 
+def test_24_peers_learn_under_differential_privacy(simulate):
+    """Noise of 4 clips on each cell's sum of 8, 30 rounds: epsilon 6.8 at delta 1e-5, and still a useful model."""
+    task = load_task("digits", {"noise_multiplier": 4.0})
+    model, _ = simulate(task, peers=24, rounds=30)
+    assert task.metrics(model, task.dataset().held_out)["accuracy"] >= 0.9
+
+
 def test_a_run_repeats_to_the_last_bit(simulate):
     task = load_task("digits")
     assert model_digest(*simulate(task, peers=3, rounds=2)) == model_digest(*simulate(task, peers=3, rounds=2))
