@@ -113,6 +113,7 @@ def _member(context: RoundContext) -> list[AnyMachine]:
         context.epoch_key,
         context.rule,
         context.seen,
+        context.journal,
     )
     openings = [
         CellOpening(view, height, parent, cell, context.scheme, context.schema, context.chunks)

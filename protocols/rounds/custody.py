@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
 import numpy as np
@@ -16,7 +16,8 @@ from protocols.encryption.sharing import add_shares
 from protocols.errors import RemoteError
 from protocols.events import Event, Received, Started
 from protocols.machine import Key, Machine
-from protocols.rounds.dealing import check_dealing, marks, open_share
+from protocols.rounds.dealing import WrongShareError, check_dealing, marks, open_share
+from protocols.rounds.dispute import Disputes
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.manifests import Manifests, StaleError
 from protocols.rounds.release import ReleaseRule, set_digest
@@ -24,7 +25,7 @@ from protocols.rounds.seen import SeenDealings, Taken
 from protocols.told import Available, CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signed, Signer
-from protocols.wire.messages import CellSet, Contribution, Manifest, Receipt, Release, Submission
+from protocols.wire.messages import CellSet, Contribution, Dispute, Manifest, Receipt, Release, Submission
 
 HOLDS_SHARE: Final = 1
 HOLDS_CIPHERTEXTS: Final = 2
@@ -46,6 +47,7 @@ class Custody(Machine[State]):
         key: this member's epoch key; None for the plaintext comparison.
         rule: this member's release rule, restored from its journal.
         seen: the dealings that this member took in the epoch, likewise.
+        journal: this height's records.
     """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
@@ -56,6 +58,9 @@ class Custody(Machine[State]):
         (State.COMPLETE, Available): "available",
         (State.COLLECTING, "timer:grace"): "complete",
         (State.COLLECTING, "timer:submit"): "complete",
+        (State.COLLECTING, Dispute): "dispute",
+        (State.COMPLETE, Dispute): "dispute",
+        (State.RELEASED, Dispute): "dispute",
         (State.COLLECTING, Certified): "release",
         (State.COMPLETE, Certified): "release",
     }
@@ -73,6 +78,7 @@ class Custody(Machine[State]):
         key: EpochKeyPair | None,
         rule: ReleaseRule,
         seen: SeenDealings,
+        journal: Iterable[Journal] = (),
     ) -> None:
         super().__init__(State.IDLE)
         index = view.member_index(me)
@@ -80,6 +86,7 @@ class Custody(Machine[State]):
         self._view, self._height, self._me, self._index = view, height, me, index
         self._sign, self._scheme, self._key, self._rule, self._seen = sign, scheme, key, rule, seen
         self._manifests = Manifests(view, height, parent, chunks)
+        self._disputes = Disputes(view, height, chunks, me, sign, journal)
         self._shares: dict[Contribution, Share] = {}
         self._available: dict[int, frozenset[Digest]] = dict.fromkeys(range(len(view.cells)), frozenset())
         self._began = 0.0
@@ -87,7 +94,7 @@ class Custody(Machine[State]):
 
     def start(self, _: Event, now: float) -> Effects:
         self.state, self._began = State.COLLECTING, now
-        return [SetTimer("submit", now + self._view.params.submit_s)]
+        return [SetTimer("submit", now + self._view.params.submit_s), *self._disputes.resend()]
 
     def submission(self, event: Received, now: float) -> Effects:
         submission = event.message
@@ -103,6 +110,14 @@ class Custody(Machine[State]):
     def available(self, event: Available, now: float) -> Effects:
         self._available[event.cell] = event.manifests
         return self._changed(now)
+
+    def dispute(self, event: Received, now: float) -> Effects:
+        """A dealing whose dealer is found out is voted for no more; where a certificate names it, its share serves."""
+        before = len(self._disputes.faulty)
+        effects = self._disputes.hear(event.signed)
+        if self.state is State.RELEASED or len(self._disputes.faulty) == before:
+            return effects
+        return [*effects, *self._changed(now)]
 
     def complete(self, _: Event, now: float) -> Effects:
         self.state = State.COMPLETE
@@ -128,11 +143,15 @@ class Custody(Machine[State]):
         """Checks a dealing and opens this member's share of it, once; answers with a receipt each time."""
         contribution = Contribution(signed.signer, signed.digest)
         if contribution not in self._shares:
+            if signed.digest in self._disputes.faulty:
+                return []
             refused = self._check_public(signed)
             if refused or (self._scheme.needs_keys and (self._key is None or self._key.erased or not sealed)):
                 return refused
             try:
                 self._shares[contribution] = self._open(signed, sealed)
+            except WrongShareError as error:
+                return self._disputes.open(signed, sealed, error.opening)
             except RemoteError as error:
                 fields = {"height": self._height, "dealer": signed.signer.hex(), "reason": str(error)}
                 return [Observe("share-refused", fields)]
@@ -165,6 +184,8 @@ class Custody(Machine[State]):
         """By cell: contributions whose share is here and whose ciphertexts can be had."""
         held: dict[int, set[Contribution]] = {cell: set() for cell in self._available}
         for contribution in self._shares:
+            if contribution.manifest in self._disputes.faulty:
+                continue
             cell = self._view.cell_of(contribution.contributor)
             if cell is not None and contribution.manifest in self._available[cell]:
                 held[cell].add(contribution)

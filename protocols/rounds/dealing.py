@@ -121,7 +121,7 @@ def open_share(
     """
     check_promised(manifest, dealer, member, sealed)
     assert manifest.dealing is not None, "the dealing was checked before"
-    context = _share_context(view, manifest, dealer, member)
+    context = share_context(view, manifest, dealer, member)
     opening = find_opening(key, manifest.dealing.public, sealed, context)
     try:
         return read_share(view, manifest, dealer, member, sealed, opening)
@@ -138,7 +138,7 @@ def read_share(
         MalformedError: the dealer is to blame for it.
     """
     assert manifest.dealing is not None, "the dealing was checked before"
-    share, masks = unpack_dealt(unseal(opening, sealed, _share_context(view, manifest, dealer, member)))
+    share, masks = unpack_dealt(unseal(opening, sealed, share_context(view, manifest, dealer, member)))
     challenge = draw_challenge(_context(view, manifest, dealer), manifest.dealing.public, manifest.shares)
     check_degree(challenge, manifest.dealing.degree, view.params.threshold, member, share, masks)
     return share
@@ -188,6 +188,7 @@ def _context(view: EpochView, manifest: Manifest, dealer: PeerKey) -> bytes:
     return view.dealing_context(manifest.slot.height, manifest.cell, dealer, root)
 
 
-def _share_context(view: EpochView, manifest: Manifest, dealer: PeerKey, member: int) -> bytes:
+def share_context(view: EpochView, manifest: Manifest, dealer: PeerKey, member: int) -> bytes:
+    """What a share is sealed under: a copy under another name, or for other ciphertexts, does not open."""
     root = update_root(manifest.chunk_roots)
     return view.sealing_context(manifest.slot.height, manifest.cell, dealer, member, root)

@@ -117,6 +117,22 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """A member shows that the share which a dealer sealed to it is wrong, or is found to lie itself.
+
+    Attributes:
+        manifest: the dealer's, as its encoded envelope.
+        sealed: the member's sealed share.
+        opening: the one opening that fits it (protocols/encryption/sealing.py).
+    """
+
+    slot: Slot
+    manifest: Annotated[bytes, Size(1, ENVELOPE_MAX_BYTES // 2)]
+    sealed: Annotated[bytes, Size(1, SEALED_MAX_BYTES)]
+    opening: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
 class Availability:
     """An aggregator holds and has verified its stripes of the ciphertexts of these manifests of its cell."""
 
@@ -313,6 +329,7 @@ Message = (
     | HeaderVote
     | HeaderCertificate
     | Status
+    | Dispute
 )
 
 TAGS: Final[dict[int, type[Message]]] = {
@@ -330,6 +347,7 @@ TAGS: Final[dict[int, type[Message]]] = {
     12: HeaderVote,
     13: HeaderCertificate,
     14: Status,
+    15: Dispute,
 }
 
 

@@ -124,6 +124,7 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
         header_vote,
         wire.HeaderCertificate(header, certified(header_vote)),
         wire.Status(slot, 1, (fill(6),)),
+        wire.Dispute(slot, signed.encoded, bytes([14]) * 5, bytes([18]) * 32),
     ]
 
 

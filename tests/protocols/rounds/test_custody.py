@@ -20,6 +20,7 @@ from protocols.told import Available, Certified, Ready
 from protocols.types import NO_DIGEST, Digest, Secret
 from protocols.wire.messages import (
     CellSet,
+    Dispute,
     ListCertificate,
     Receipt,
     Release,
@@ -44,6 +45,7 @@ from tests.protocols.playbook import (
     set_of,
     submit,
 )
+from tests.security.workshop import starve
 
 MEMBER = 2
 ME = COMMITTEE[MEMBER - 1]
@@ -52,10 +54,12 @@ CELL = [[MADE[peer.key] for peer in cell] for cell in CELLS]
 ALL = [set_of(cell, made) for cell, made in enumerate(CELL)]
 
 
-def custody(journal: Iterable[Journal] = (), scheme: Scheme = SCHEME, key: bool = True) -> Custody:
-    rule = ReleaseRule(PARAMS.k_min, journal)
-    pair = EPOCH_KEYS[MEMBER] if key else None
-    machine = Custody(VIEW, ROUND, NO_DIGEST, ME.key, ME.sign, scheme, 1, pair, rule, SeenDealings(journal))
+def custody(
+    journal: Iterable[Journal] = (), scheme: Scheme = SCHEME, key: bool = True, member: int = MEMBER
+) -> Custody:
+    rule, seen, peer = ReleaseRule(PARAMS.k_min, journal), SeenDealings(journal), COMMITTEE[member - 1]
+    pair = EPOCH_KEYS[member] if key else None
+    machine = Custody(VIEW, ROUND, NO_DIGEST, peer.key, peer.sign, scheme, 1, pair, rule, seen, journal)
     machine.handle(Started(), 0)
     return machine
 
@@ -317,3 +321,55 @@ def test_the_plaintext_comparison_holds_and_releases_nothing() -> None:
     machine = custody(scheme=PlaintextScheme(), key=False)
     assert sent(machine.handle(CELL[0][0].to(MEMBER), 0), Receipt)
     assert machine.handle(certified(ALL[0]), 0) == []
+
+
+# -------------------------------------------------------------------------------------------------------- disputes
+
+
+def test_a_wrong_share_is_shown_to_all_and_never_held() -> None:
+    machine, bad = custody(), starve(CELLS[0][1], MEMBER)
+    effects = machine.handle(bad.to(MEMBER), 0)
+    assert sent(effects, Dispute)
+    assert sent(effects, Receipt) == []
+    assert set(blamed(effects)) == {CELLS[0][1].key}
+    assert machine.handle(bad.to(MEMBER), 0) == [], "opened once"
+    announce(machine, 0, [bad])
+    assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == frozenset()
+
+
+def test_a_dealing_that_another_member_disputes_rightly_is_voted_for_no_more_but_released_if_certified() -> None:
+    machine, bad = custody(), starve(CELLS[0][1], MEMBER)
+    dispute = sent(machine.handle(bad.to(MEMBER), 0), Dispute)[0]
+    other = Custody(
+        VIEW,
+        ROUND,
+        NO_DIGEST,
+        COMMITTEE[0].key,
+        COMMITTEE[0].sign,
+        SCHEME,
+        1,
+        EPOCH_KEYS[1],
+        ReleaseRule(3),
+        SeenDealings(),
+    )
+    other.handle(Started(), 0)
+    for each in (bad, CELL[0][0], CELL[0][2], CELL[0][3]):
+        other.handle(each.to(1), 0)
+    announce(other, 0, [bad, CELL[0][0]])
+    (ready,) = told(other.handle(received(ME, dispute), 1))
+    assert ready.contributions[0] == {CELL[0][0].contribution}
+    assert told(other.handle(received(ME, dispute), 1)) == [], "nothing new"
+    chosen = set_of(0, [bad, CELL[0][0], CELL[0][2], CELL[0][3]])
+    assert [release.cell for release in releases(other.handle(certified(chosen), 2))] == [0]
+    assert machine.state is State.COLLECTING
+
+
+def test_a_dispute_that_is_false_changes_nothing_for_its_dealer() -> None:
+    machine, made = holding(0), CELL[0][0]
+    announce(machine, 0, CELL[0])
+    liar = COMMITTEE[0]
+    false = Dispute(VIEW.slot(ROUND), made.signed.encoded, made.encrypted.dealt.sealed[0], bytes(32))
+    effects = machine.handle(received(liar, false), 1)
+    assert set(blamed(effects)) == {liar.key}
+    assert told(effects) == []
+    assert made.contribution in told(machine.handle(TimerFired("submit"), 30))[0].contributions[0]

@@ -33,6 +33,7 @@ EVERY: list[messages.Message] = [
     messages.HeaderVote(HEADER),
     messages.HeaderCertificate(HEADER, SIGNATURES),
     messages.Status(SLOT, 3, (NO_DIGEST,)),
+    messages.Dispute(SLOT, MANIFEST.encoded, b"sealed", bytes(32)),
 ]
 
 
