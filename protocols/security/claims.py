@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final
 
+from protocols.encryption.degree import COMBINATIONS
 from protocols.encryption.layout import lane_bits
 from protocols.encryption.ring import DEGREE
 from protocols.params import CELL_MAX, VALUE_BITS, Params
@@ -46,7 +47,7 @@ class Claims:
         honest: contributors that every opened set then has (h).
         cell_bits: that an epoch has a cell with fewer.
         committee_bits: that an epoch's committee has more liars than its threshold stands.
-        degree_bits: that a bad dealing passes the degree check.
+        degree_bits: making a bad dealing that passes the degree check.
         clean_cells: least share of cells without a spoiler.
     """
 
@@ -54,7 +55,7 @@ class Claims:
     honest: int = HONEST
     cell_bits: float = 12
     committee_bits: float = 8
-    degree_bits: float = 32
+    degree_bits: float = 128
     clean_cells: Fraction = Fraction(4, 5)
 
 
@@ -202,11 +203,11 @@ def _sharing(params: Params, assumed: Assumptions, claims: Claims | None) -> lis
         ),
         _least(
             "bad dealing that passes the degree check",
-            f"{room.COMBINATIONS} combinations over a field of 65537",
+            f"{COMBINATIONS} combinations over a field of 65537, challenged by hash",
             room.degree_check_bits(),
             claims.degree_bits if claims else None,
-            "each random combination of shares that lie on no polynomial of degree t - 1 looks right once in 65537",
-            "SCRAPE, eprint 2017/216",
+            "a combination of shares off all polynomials of degree t - 1 looks right at most twice in 65537 tries",
+            "Schwartz-Zippel; Fiat-Shamir; decision 0009",
         ),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log2
 from typing import Final
 
+from protocols.encryption.degree import COMBINATIONS
 from protocols.encryption.expand import SMALL_BOUND
 from protocols.encryption.layout import LANE_ROOM, lane_bits
 from protocols.encryption.message import NOISE_ROOM
@@ -17,9 +18,6 @@ LOG2_Q: Final = sum(log2(prime) for prime in PRIMES)
 
 SIGMA: Final = (SMALL_BOUND / 2) ** 0.5
 """Standard deviation of keys and errors: centred binomial of SMALL_BOUND coins a side."""
-
-COMBINATIONS: Final = 2
-"""Independent random combinations of a dealing that the degree check opens."""
 
 
 def lane_bits_spare(contributors: int, value_bits: int = VALUE_BITS) -> int:
@@ -48,8 +46,9 @@ def false_key_bits(contributors: int) -> float:
 
 
 def degree_check_bits(combinations: int = COMBINATIONS) -> float:
-    """How unlikely it is that shares of too high a degree pass: each combination misses them once in FIELD times.
+    """log2 of the tries that a dealer needs until shares of too high a degree pass the check that it challenges itself.
 
-    (SCRAPE, Cascudo and David, ACNS 2017, eprint 2017/216, section 2.1; the combination is drawn after the dealing.)
+    A combination is bilinear in its two random factors, so it misses such shares at most twice in FIELD times
+    (Schwartz, JACM 1980; Zippel, EUROSAM 1979); see `protocols.encryption.degree`.
     """
-    return combinations * log2(FIELD)
+    return combinations * log2(FIELD / 2)

@@ -69,7 +69,7 @@ def test_worse_peers_break_it_too(assumed: Assumptions, claim: str) -> None:
     [
         (replace(CLAIMS, encryption_bits=192), "one update in a sum"),
         (replace(CLAIMS, honest=3), "some cell with fewer than 3 honest contributors"),
-        (replace(CLAIMS, degree_bits=40), "bad dealing that passes the degree check"),
+        (replace(CLAIMS, degree_bits=136), "bad dealing that passes the degree check"),
     ],
 )
 def test_more_is_not_promised_than_is_reached(claims: Claims, claim: str) -> None:
