@@ -12,7 +12,7 @@ from p2pnode.share_keys import ShareKeys
 from p2pnode.supervision import Observer
 from protocols.checkpoints.machine import Ledger
 from protocols.errors import RemoteError
-from protocols.events import Received
+from protocols.events import Received, Spoke
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView
 from protocols.types import PeerKey, Verdict
@@ -137,11 +137,18 @@ class Inbound:
             self._driver.post(self._driver.teams[LEDGER], Received(signed))
         slot = slot_of(message)
         assert slot is not None
+        self._tell_ledger(signed, slot)
         team = self._driver.teams.get(slot.height)
         if team is not None:
             self._deliver(team, signed, sender)
         elif slot.height >= self._ledger.height:
             self._keep(slot, signed, sender)
+
+    def _tell_ledger(self, signed: Signed, slot: Slot) -> None:
+        """A committee that speaks in a later round than ours may have left us behind."""
+        view = self._views.get(slot.epoch)
+        if slot.height > self._ledger.height and view is not None and signed.signer in view.committee:
+            self._driver.post(self._driver.teams[LEDGER], Spoke(signed.signer, slot))
 
     def _deliver(self, team: Team, signed: Signed, sender: PeerKey) -> None:
         slot = slot_of(signed.message)

@@ -27,7 +27,7 @@ from p2pnode.services import INFO, Info
 from p2pnode.share_keys import ShareKeys
 from p2pnode.supervision import Observer, Supervisor
 from p2pnode.team import MachineFactory, RoundContext, default_machines
-from protocols.checkpoints.machine import Ledger, certified_headers, genesis, restore
+from protocols.checkpoints.machine import Ledger, certified_headers, genesis, restore, restore_height
 from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Head, Journal, Store
 from protocols.encryption.schemes import scheme
 from protocols.errors import LocalError, MalformedError, RemoteError
@@ -154,7 +154,7 @@ class Node:
         self._driver.restore(records, head.next_height)
         self._rule = ReleaseRule(params.k_min, records)
         self._seen = SeenDealings(records)
-        self._ledger = Ledger(params, self.me, self.learner.schema.limbs, head)
+        self._ledger = Ledger(params, self.me, self.learner.schema.limbs, head, restore_height(records))
         ledger = Team(LEDGER, [self._ledger])
         self._driver.start(ledger, Started())
         self._watch = EpochWatch(
@@ -284,6 +284,7 @@ class Node:
             self._driver.spent,
             Secret(tagged("spent-key", self._seed.reveal())),
             self._seen,
+            announce=height > effect.head.next_height,
         )
         self._close_epochs(view)
         team = Team(height, self._machines(context))

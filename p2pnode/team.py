@@ -39,6 +39,7 @@ class RoundContext:
         contributes: whether this node has data.
         spent, tag_key: see `Contribution`.
         seen: see `Custody`.
+        announce: see `Agreement`.
     """
 
     view: EpochView
@@ -57,6 +58,7 @@ class RoundContext:
     spent: Collection[bytes] = ()
     tag_key: Secret = NO_TAG_KEY
     seen: SeenDealings = field(default_factory=SeenDealings)
+    announce: bool = False
 
     @property
     def chunks(self) -> int:
@@ -72,7 +74,7 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     """What an honest peer runs, by its place in the epoch."""
     view, me = context.view, context.me
     machines: list[AnyMachine] = [
-        Agreement(view, context.height, me, context.sign, SUBNET, context.journal),
+        Agreement(view, context.height, me, context.sign, SUBNET, context.journal, context.announce),
     ]
     if me in view.committee:
         machines += _member(context)

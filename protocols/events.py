@@ -14,7 +14,7 @@ from protocols.rounds.epoch import EpochView
 from protocols.told import Available, CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, PeerKey
 from protocols.wire.envelope import Signed
-from protocols.wire.messages import Message
+from protocols.wire.messages import Message, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,14 @@ class EpochKnown:
     view: EpochView
 
 
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """Somebody has signed a message of a later round than this node is in; the signature holds, no more is checked."""
+
+    member: PeerKey
+    slot: Slot
+
+
 Event = (
     Started
     | Received
@@ -120,4 +128,5 @@ Event = (
     | Stepped
     | StepFailed
     | EpochKnown
+    | Spoke
 )

@@ -92,6 +92,7 @@ class Agreement(Machine[State]):
 
     Args:
         journal: this height's records, if it was begun before a crash.
+        announce: tell everybody that a member is in this round, since the one before was abandoned.
     """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
@@ -106,13 +107,21 @@ class Agreement(Machine[State]):
         (State.CERTIFIED, Vote): "late_vote",
         (State.CERTIFIED, "timer:republish"): "republish",
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset({Ready, Certified, CellOpened, Shortfall})
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, Ready, Certified, CellOpened, Shortfall})
 
     def __init__(
-        self, view: EpochView, height: Height, me: PeerKey, sign: Signer, topic: str, journal: Iterable[Journal] = ()
+        self,
+        view: EpochView,
+        height: Height,
+        me: PeerKey,
+        sign: Signer,
+        topic: str,
+        journal: Iterable[Journal] = (),
+        announce: bool = False,
     ) -> None:
         super().__init__(State.IDLE)
         self._view, self._height, self._me, self._sign, self._topic = view, height, me, sign, topic
+        self._announce = announce
         self._slot = view.slot(height)
         self._index = view.member_index(me)
         self._threshold = view.params.threshold
@@ -137,13 +146,18 @@ class Agreement(Machine[State]):
         self._certificate: Signed | None = None
         self._seen = False
 
+    def erase(self) -> None:
+        """The epoch has closed: a round that is not agreed by now is void, and nothing more is signed in it."""
+        if self.state is not State.CERTIFIED:
+            self.state = State.VOID
+
     # ------------------------------------------------------------------------------------------------------ events
 
     def start(self, _: Event, now: float) -> Effects:
         """Who only watches asks for the certificate if it has not come in time."""
         if self._index is not None:
             self.state = State.OPEN
-            return []
+            return [Publish(self._topic, self._sign(Status(self._slot, None, ())))] if self._announce else []
         self.state = State.WATCHING
         if self._me not in self._view.participants:
             return []

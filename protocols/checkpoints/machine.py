@@ -1,7 +1,8 @@
 """The ledger: which checkpoint this node stands on, which round comes next, and how it catches up.
 
 A certified header always wins: it is applied even if this node had abandoned that round. Abandoning is local and costs
-nothing, since the parameters stay what they were.
+nothing, since the parameters stay what they were. So that nodes which abandoned rounds at other times meet again, one
+of them follows f + 1 = n - t + 1 committee members, of whom one is honest, to the height in which they speak.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from protocols.effects import (
     Step,
 )
 from protocols.errors import RemoteError
-from protocols.events import EpochKnown, Event, Fetched, FetchFailed, Received, Started, StepFailed, Stepped
+from protocols.events import EpochKnown, Event, Fetched, FetchFailed, Received, Spoke, Started, StepFailed, Stepped
 from protocols.hashing import tagged
 from protocols.machine import Key, Machine
 from protocols.params import Params
@@ -39,7 +40,13 @@ from protocols.wire import codec
 from protocols.wire.messages import ENVELOPE_MAX_BYTES, Header, HeaderCertificate
 
 KIND = "head"
+ABANDONED = "abandoned"
 RETRY_S = 1.0
+FOLLOW_S = 5.0
+"""Seconds after which a node follows others to a higher height: before that, a header may bring it there."""
+LAST_ASKS = 6
+LAST_ASK_S = 5.0
+"""A node that abandons the run's last round asks so often, so many seconds apart, whether others completed it."""
 MODEL_MAX_BYTES = 1 << 30
 UNCHECKED_MAX = 16
 """Epochs not known yet whose headers are kept: anybody can write one, so there must be an end."""
@@ -56,6 +63,7 @@ class State(enum.Enum):
     WAITING = enum.auto()  # for the chain to settle an epoch
     RUNNING = enum.auto()  # a round is on
     APPLYING = enum.auto()  # a certified header
+    LINGERING = enum.auto()  # the last round was abandoned: its header may still come
     FINISHED = enum.auto()
 
 
@@ -65,6 +73,7 @@ class Ledger(Machine[State]):
     Args:
         lanes: of an update, which bounds a total's size.
         head: where to begin: genesis, or what the journal says.
+        height: the round to begin with, if rounds behind the head were abandoned before a restart.
     """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
@@ -72,10 +81,19 @@ class Ledger(Machine[State]):
         (State.WAITING, EpochKnown): "epoch",
         (State.RUNNING, EpochKnown): "epoch",
         (State.APPLYING, EpochKnown): "epoch",
+        (State.LINGERING, EpochKnown): "epoch",
         (State.FINISHED, EpochKnown): "epoch",
         (State.WAITING, HeaderCertificate): "certificate",
         (State.RUNNING, HeaderCertificate): "certificate",
         (State.APPLYING, HeaderCertificate): "certificate",
+        (State.LINGERING, HeaderCertificate): "certificate",
+        (State.WAITING, Spoke): "spoke",
+        (State.RUNNING, Spoke): "spoke",
+        (State.APPLYING, Spoke): "spoke",
+        (State.WAITING, "timer:follow"): "follow",
+        (State.RUNNING, "timer:follow"): "follow",
+        (State.APPLYING, "timer:follow"): "follow",
+        (State.LINGERING, "timer:last"): "linger",
         (State.RUNNING, Shortfall): "shortfall",
         (State.RUNNING, "timer:round"): "abandon",
         (State.APPLYING, "fetched:total"): "total",
@@ -86,17 +104,20 @@ class Ledger(Machine[State]):
         (State.APPLYING, Stepped): "stepped",
         (State.APPLYING, StepFailed): "step_failed",
     }
-    IGNORED: ClassVar[frozenset[Key]] = frozenset({Shortfall, Stepped, StepFailed})
+    IGNORED: ClassVar[frozenset[Key]] = frozenset({Shortfall, Stepped, StepFailed, Spoke})
 
-    def __init__(self, params: Params, me: PeerKey, lanes: int, head: Head) -> None:
+    def __init__(self, params: Params, me: PeerKey, lanes: int, head: Head, height: int = 0) -> None:
         super().__init__(State.WAITING)
         self.head = head
-        self.height = head.next_height
+        self.height = max(head.next_height, height)
         self._params, self._me, self._lanes = params, me, lanes
         self._views: dict[int, EpochView] = {}
         self._wanted: HeaderCertificate | None = None  # the newest certified header that is not applied yet
         self._signers: tuple[PeerKey, ...] = ()  # of the wanted header: they have what it names
         self._unchecked: dict[int, HeaderCertificate] = {}  # by epoch whose view is not known yet
+        self._spoken: dict[int, dict[PeerKey, int]] = {}  # by epoch and member: the highest height it spoke in
+        self._following = False
+        self._last_asks = 0
         self._reason = ""
         self._began = 0.0
         self._applying_since = 0.0
@@ -110,6 +131,7 @@ class Ledger(Machine[State]):
         self._views[event.view.epoch] = event.view
         for old in [epoch for epoch in self._views if epoch < event.view.epoch - 2]:
             del self._views[old]
+            self._spoken.pop(old, None)
         waiting = self._unchecked.pop(event.view.epoch, None)
         effects = self._consider(waiting, None, now) if waiting is not None else []
         return [*effects, *self._next(now)] if self.state is State.WAITING else effects
@@ -125,9 +147,41 @@ class Ledger(Machine[State]):
     def abandon(self, _: Event, now: float) -> Effects:
         """The deadline passed without a certified header: the parameters stay, the next round begins."""
         reason = self._reason or "no certified result by the deadline"
-        self.height += 1
-        observe = Observe("abandoned", {"height": self.height - 1, "reason": reason})
-        return [observe, AskHeads(), *self._next(now)]
+        observe = Observe("abandoned", {"height": self.height, "reason": reason})
+        return [observe, *self._go_to(self.height + 1), *self._next(now)]
+
+    def spoke(self, event: Spoke, now: float) -> Effects:
+        """A member of a committee has signed a message of a later round than ours: perhaps we are late."""
+        slot, view = event.slot, self._views.get(event.slot.epoch)
+        if view is None or slot.height not in view.heights or slot != view.slot(slot.height):
+            return []
+        if event.member not in view.committee:
+            return []
+        spoken = self._spoken.setdefault(view.epoch, {})
+        spoken[event.member] = max(slot.height, spoken.get(event.member, 0))
+        if self._following or self._others_height() <= self.height:
+            return []
+        self._following = True
+        return [AskHeads(), SetTimer("follow", now + FOLLOW_S)]
+
+    def follow(self, _: Event, now: float) -> Effects:
+        """No header brought us on: the others have abandoned rounds in which we still are."""
+        if self.state is State.APPLYING:
+            return [SetTimer("follow", now + FOLLOW_S)]
+        self._following = False
+        height = self._others_height()
+        if height <= self.height:
+            return []
+        fields = {"height": self.height, "reason": f"others are in round {height}"}
+        return [Observe("abandoned", fields), *self._go_to(height), *self._next(now)]
+
+    def linger(self, _: Event, now: float) -> Effects:
+        """Whoever completed the last round may tell us so; not for ever."""
+        self._last_asks += 1
+        if self._last_asks > LAST_ASKS:
+            self.state = State.FINISHED
+            return [Finish(self.head)]
+        return [AskHeads(), SetTimer("last", now + LAST_ASK_S)]
 
     def total(self, event: Fetched, now: float) -> Effects:
         (blob,) = event.blobs
@@ -229,9 +283,27 @@ class Ledger(Machine[State]):
             *self._next(now),
         ]
 
+    def _go_to(self, height: int) -> Effects:
+        """Gives up all rounds below; a restart does not go back to them."""
+        self.height = height
+        return [Journal(ABANDONED, Height(height - 1), b"", b""), AskHeads()]
+
+    def _others_height(self) -> int:
+        """The highest height in which more members of its committee spoke than may lie."""
+        reached = [0]
+        for epoch, spoken in self._spoken.items():
+            view = self._views[epoch]
+            heights = sorted(spoken.values(), reverse=True)
+            reached += heights[len(view.committee) - view.params.threshold :][:1]
+        return max(reached)
+
     def _next(self, now: float) -> Effects:
         """Begins the next round, asks for its epoch, or ends the run."""
-        if self._params.final_height and self.height >= self._params.final_height:
+        final = self._params.final_height
+        if final and self.height >= final and self.head.next_height < final:
+            self.state, self._last_asks = State.LINGERING, 0
+            return [SetTimer("last", now + LAST_ASK_S)]
+        if final and self.height >= final:
             self.state = State.FINISHED
             return [Finish(self.head)]
         epoch = self._params.epoch(self.height)
@@ -262,3 +334,9 @@ def restore(records: tuple[Journal, ...], beginning: Head) -> Head:
     certificate = codec.decode(heads[-1].payload, HeaderCertificate, ENVELOPE_MAX_BYTES)
     header = certificate.header
     return Head(header.slot.height + 1, header_digest(header), header.params_digest, certificate)
+
+
+def restore_height(records: tuple[Journal, ...]) -> int:
+    """The round that a journal ends in: the one behind the last that was applied or abandoned, whichever came later."""
+    ended = [record.height for record in records if record.kind in (KIND, ABANDONED)]
+    return ended[-1] + 1 if ended else 0

@@ -19,13 +19,14 @@ from protocols.wire.messages import (
     HeaderCertificate,
     ListCertificate,
     Message,
+    Status,
     slot_of,
 )
 
 SUBNET: Final = "subnet"
 PROOF: Final = "proof"
 ON_TOPIC: Final[dict[str, tuple[type[Message], ...]]] = {
-    SUBNET: (EpochKey, ListCertificate, HeaderCertificate),
+    SUBNET: (EpochKey, ListCertificate, HeaderCertificate, Status),
     PROOF: (Aggregate,),
 }
 

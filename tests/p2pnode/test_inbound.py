@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from p2pnode.driver import LEDGER, Team
 from p2pnode.inbound import EARLY_BYTES, EARLY_PEER_BYTES, EARLY_PER_PEER, EarlyMail, Inbound
 from p2pnode.ports import Transport
-from protocols.events import Received
+from protocols.events import Received, Spoke
 from protocols.types import NO_DIGEST, Digest, Height, Verdict
 from protocols.updates.gossip import PROOF, SUBNET
 from protocols.wire.envelope import Signed
@@ -47,11 +47,15 @@ class Driver:
 
     teams: dict[int, Team] = field(default_factory=lambda: {LEDGER: Team(LEDGER, [])})
     posted: list[tuple[int, Message]] = field(default_factory=list)
+    spoken: list[Spoke] = field(default_factory=list)
     backlog: int = 0
     has_room: trio.Event = field(default_factory=trio.Event)
 
-    def post(self, team: Team, event: Received) -> None:
-        self.posted.append((team.height, event.message))
+    def post(self, team: Team, event: Received | Spoke) -> None:
+        if isinstance(event, Spoke):
+            self.spoken.append(event)
+        else:
+            self.posted.append((team.height, event.message))
 
     async def room(self) -> None:
         await self.has_room.wait()
@@ -288,3 +292,12 @@ async def test_only_members_and_validators_follow_the_proofs(autojump_clock: Moc
         at.views[1] = replace(VIEW, committee=(), validators=frozenset({ME.key}))
         await at.inbound.follow_proofs()
         assert set(at.transport.validators) == {SUBNET, PROOF}
+
+
+async def test_the_ledger_hears_when_a_committee_speaks_in_a_later_round(autojump_clock: MockClock) -> None:
+    async with scene() as at:
+        at.begin(ROUND)
+        for by in (FRIEND, CONTRIBUTORS[0], STRANGER):
+            await at.hear(vote(ROUND + 1), vote(ROUND), vote(ROUND - 1), by=by)
+        await at.hear(vote(ROUND + 40, slot=replace(VIEW.slot(ROUND), epoch=9, height=Height(ROUND + 40))))
+        assert at.driver.spoken == [Spoke(FRIEND.key, VIEW.slot(ROUND + 1))]

@@ -135,3 +135,27 @@ def test_a_member_asks_when_a_view_takes_long() -> None:
     *sends, timer = machine.handle(TimerFired("ask"), 9.0)
     assert timer == SetTimer("ask", 9.0 + ASK_S)
     assert sent(sends, Status) == [Status(SLOT, 0, ())] * 3
+
+
+def test_behind_an_abandoned_round_members_say_that_they_are_here() -> None:
+    for peer, announced in ((VOTER, [Status(SLOT, None, ())]), (CONTRIBUTORS[0], [])):
+        machine = Agreement(VIEW, ROUND, peer.key, peer.sign, "subnet", (), announce=True)
+        assert sent(machine.handle(Started(), 0), Status) == announced
+
+
+@pytest.mark.parametrize("peer", [VOTER, CONTRIBUTORS[0]])
+def test_once_the_epoch_has_closed_nothing_is_signed_any_more(peer: Peer) -> None:
+    machine = agreement(peer)
+    machine.handle(READY, 0)
+    machine.erase()
+    assert hears(machine, proposes(0), *map(prevotes, BY_RANK), received(BY_RANK[0], certificate())) == []
+    for timer in ("propose", "prevote", "over", "ask", "republish"):
+        assert machine.handle(TimerFired(timer), 0) == []
+    assert machine.handle(READY, 0) == []
+
+
+def test_but_what_was_certified_is_still_told_to_who_asks() -> None:
+    machine = agreement()
+    certify(machine, 0)
+    machine.erase()
+    assert len(sent(hears(machine, received(CONTRIBUTORS[0], Status(SLOT, None, ()))), ListCertificate)) == 1

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.agreement.certificate import signatures
 from protocols.checkpoints.machine import (
     KIND,
     RETRY_S,
     UNCHECKED_MAX,
     Ledger,
     State,
-    genesis,
     header_digest,
     restore,
 )
@@ -23,99 +19,49 @@ from protocols.effects import (
     Adopt,
     AskHeads,
     BeginRound,
-    Effects,
     Fetch,
-    Finish,
     Head,
     Journal,
     NeedEpoch,
     SetTimer,
     Step,
 )
-from protocols.events import EpochKnown, Fetched, FetchFailed, Received, Started, StepFailed, Stepped, TimerFired
-from protocols.params import Params
-from protocols.rounds.epoch import EpochView
-from protocols.told import Shortfall
+from protocols.events import (
+    EpochKnown,
+    Fetched,
+    FetchFailed,
+    Started,
+    StepFailed,
+    Stepped,
+    TimerFired,
+)
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.wire import codec
-from protocols.wire.messages import CellResult, Header, HeaderCertificate, HeaderVote
+from protocols.wire.messages import Header, HeaderCertificate
+from tests.protocols.checkpoints.scene import (
+    CHAIN,
+    GENESIS,
+    NEXT,
+    ROUND_S,
+    a_header,
+    apply,
+    arrives,
+    certificate,
+    ledger,
+    model,
+    sha,
+    total,
+)
 from tests.protocols.playbook import (
-    COMMITTEE,
     PARAMS,
-    PEERS,
     STRANGER,
     VALIDATOR,
     VIEW,
-    a_view,
     blamed,
     observed,
     of,
     received,
 )
-
-GENESIS = genesis(Digest(b"initial parameters".ljust(32)))
-NEXT = a_view(epoch=1)
-ROUND_S = PARAMS.submit_s + PARAMS.agree_s + PARAMS.open_s
-RESULT = (CellResult(0, 4, NO_DIGEST, NO_DIGEST),)
-
-
-def sha(data: bytes) -> Digest:
-    return Digest(hashlib.sha256(data).digest())
-
-
-def total(height: int) -> bytes:
-    return b"the total of round %d" % height
-
-
-def model(height: int) -> bytes:
-    return b"the model after round %d" % height
-
-
-BLOBS = {sha(blob): blob for height in range(8) for blob in (total(height), model(height))}
-
-
-def a_header(height: int, parent: Digest, view: EpochView = VIEW) -> Header:
-    return Header(view.slot(height), parent, sha(model(height)), NO_DIGEST, sha(total(height)), RESULT, None)
-
-
-def a_chain(length: int) -> list[Header]:
-    """Headers of epochs 0 and 1, each the child of the one before."""
-    headers: list[Header] = []
-    for height in range(length):
-        view = VIEW if height in VIEW.heights else NEXT
-        headers.append(a_header(height, header_digest(headers[-1]) if headers else NO_DIGEST, view))
-    return headers
-
-
-CHAIN = a_chain(8)
-
-
-def certificate(header: Header, view: EpochView = VIEW, members: Iterable[int] = (1, 2, 3)) -> HeaderCertificate:
-    signed = {member: PEERS[view.committee[member - 1]].sign(HeaderVote(header)) for member in members}
-    return HeaderCertificate(header, signatures(signed, len(signed)))
-
-
-def arrives(height: int, **changes: object) -> Received:
-    view = VIEW if height in VIEW.heights else NEXT
-    header = dataclasses.replace(CHAIN[height], **changes)  # type: ignore[arg-type]  # untyped for **kwargs
-    return received(COMMITTEE[0], certificate(header, view))
-
-
-def ledger(params: Params = PARAMS, head: Head = GENESIS, *views: EpochView) -> Ledger:
-    machine = Ledger(params, VALIDATOR.key, 6, head)
-    machine.handle(Started(), 0)
-    for view in views or (VIEW,):
-        machine.handle(EpochKnown(view), 0)
-    return machine
-
-
-def apply(machine: Ledger, height: int, now: float = 0.0) -> Effects:
-    """The certificate of a child arrives, its total is fetched, the step gives its parameters."""
-    (fetch,) = machine.handle(arrives(height), now)
-    assert isinstance(fetch, Fetch)
-    machine.handle(Fetched(fetch, (total(height),)), now)
-    return machine.handle(Stepped(sha(model(height))), now)
-
 
 # ------------------------------------------------------------------------------------------------------- beginning
 
@@ -278,59 +224,6 @@ def test_what_is_old_or_of_no_epochs_height_is_passed_over() -> None:
     wrong_epoch = dataclasses.replace(CHAIN[2], slot=dataclasses.replace(CHAIN[2].slot, epoch=3))
     for event in (arrives(0), arrives(1), received(STRANGER, certificate(wrong_epoch))):
         assert machine.handle(event, 0) == []
-
-
-# ------------------------------------------------------------------------------------------------------- abandoning
-
-
-def test_at_the_deadline_the_round_is_abandoned_with_its_reason_and_the_next_begins_from_the_same_head() -> None:
-    machine = ledger()
-    machine.handle(Shortfall("cell 0: 2 of at least 3"), 10.0)
-    observe, *effects = machine.handle(TimerFired("round"), 75.0)
-    assert observed([observe], "abandoned") == [{"height": 0, "reason": "cell 0: 2 of at least 3"}]
-    assert effects == [AskHeads(), BeginRound(Height(1), GENESIS), SetTimer("round", 75.0 + ROUND_S)]
-    (fields,) = observed(machine.handle(TimerFired("round"), 150.0), "abandoned")
-    assert fields == {"height": 1, "reason": "no certified result by the deadline"}, "a reason serves one round"
-
-
-def test_a_late_certificate_still_wins() -> None:
-    """Two rounds were abandoned here; the first one was concluded elsewhere."""
-    machine = ledger()
-    machine.handle(TimerFired("round"), 75.0)
-    machine.handle(TimerFired("round"), 150.0)
-    assert machine.height == 2
-    begin = of(apply(machine, 0, 151.0), BeginRound)[0]
-    assert (begin.height, begin.head.header) == (1, header_digest(CHAIN[0]))
-
-
-def test_nothing_is_abandoned_while_a_header_is_applied() -> None:
-    machine = ledger()
-    machine.handle(arrives(0), 0)
-    assert machine.handle(TimerFired("round"), 75.0) == []
-
-
-def test_abandoned_up_to_the_border_it_waits_for_the_next_epoch() -> None:
-    machine = ledger()
-    for _ in VIEW.heights:
-        effects = machine.handle(TimerFired("round"), 0)
-    assert effects[-1] == NeedEpoch(1)
-    assert machine.handle(TimerFired("round"), 0) == []
-
-
-# ------------------------------------------------------------------------------------------------------------ ending
-
-
-@pytest.mark.parametrize("abandoned", [False, True])
-def test_the_run_ends_at_its_final_height(abandoned: bool) -> None:
-    machine = ledger(PARAMS.with_(final_height=2))
-    apply(machine, 0)
-    effects = machine.handle(TimerFired("round"), 0) if abandoned else apply(machine, 1)
-    assert of(effects, Finish) == [Finish(machine.head)]
-    assert of(effects, BeginRound) == []
-    assert machine.state is State.FINISHED
-    assert machine.head.next_height == (1 if abandoned else 2)
-    for event in (TimerFired("round"), Shortfall("late"), arrives(3), EpochKnown(NEXT)):
-        assert of(machine.handle(event, 0), BeginRound) == []
 
 
 # -------------------------------------------------------------------------------------------------------- restarting

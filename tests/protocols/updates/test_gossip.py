@@ -76,7 +76,8 @@ def test_who_may_gossip_what(expected: Verdict, topic: str, peer: Peer, message:
 
 @pytest.mark.parametrize("message", EVERY, ids=lambda message: type(message).__name__)
 def test_what_one_peer_owes_another_is_never_gossiped(message: messages.Message) -> None:
-    carried = isinstance(message, messages.EpochKey | messages.ListCertificate | messages.HeaderCertificate)
+    certificates = messages.ListCertificate | messages.HeaderCertificate
+    carried = isinstance(message, messages.EpochKey | messages.Status | certificates)
     assert (verdict(SUBNET, MEMBER, message) is Verdict.ACCEPT) == carried
     assert (verdict(PROOF, AGGREGATOR, message) is Verdict.ACCEPT) == isinstance(message, messages.Aggregate)
 

@@ -118,7 +118,7 @@ def test_statements_of_different_kinds_never_share_a_body() -> None:
 def test_peers_that_share_a_process_do_not_share_their_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[bytes] = []
     monkeypatch.setattr(envelope, "verify", lambda body, *_: checked.append(body) or True)
-    signed = ALICE.sign(Vote(VIEW.slot(3), Digest(b"apart".ljust(32))))
+    signed = ALICE.sign(Vote(VIEW.slot(3), 0, 1, Digest(b"apart".ljust(32)), None))
 
     def open_twice() -> None:
         envelope.remember_apart(messages=4)
