@@ -43,6 +43,7 @@ from protocols.effects import (
     Tell,
     Train,
 )
+from protocols.encryption.lanes import lanes_digest
 from protocols.errors import LocalError, RemoteError
 from protocols.events import (
     Event,
@@ -390,7 +391,8 @@ class Driver:
             )
         noise = self._learner.noise(wanted, self._ports.entropy)
         lanes = await self._ports.workers.run(self._learner.train, self._learner.model, wanted.height, noise)
-        self.post(team, Trained(lanes), machine)
+        digest = await self._ports.workers.run(lanes_digest, lanes)
+        self.post(team, Trained(lanes, digest), machine)
 
     async def _step(self, team: Team, machine: AnyMachine, effect: Step) -> None:
         stepped: Stepped | StepFailed = StepFailed("this node has not got the model that it starts from")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from p2pnode.data.schema import Examples
 from p2pnode.learning.model import Tensors, load_model, model_bytes, model_digest
@@ -17,7 +20,7 @@ from protocols.errors import LocalError, MalformedError
 from protocols.hashing import tagged
 from protocols.privacy.noise import gaussian
 from protocols.types import Digest, PeerKey, Secret
-from protocols.updates.clip import Noise, from_grid, to_grid
+from protocols.updates.clip import Noise, from_grid, off_grid, to_grid
 from protocols.updates.totals import decode_total
 
 CANDIDATES_MAX: Final = 4
@@ -33,14 +36,20 @@ class Model:
 
 
 class Learner:
-    """One node's model. `train`, `step` and `metrics` are pure and run in workers; `adopt` moves the head."""
+    """One node's model. `train`, `step` and `metrics` run in workers; `adopt` moves the head.
+
+    They are pure, but for error feedback: then `train` remembers what the grid left of its last update.
+    """
 
     def __init__(self, task: Task, seed: int, peer: PeerKey, examples: Examples | None) -> None:
         self.task, self._peer, self._examples = task, peer, examples
         self.schema = task.update_schema
+        if task.feedback and self.schema.privacy is not None:
+            raise LocalError("error feedback would take back the noise that the task promises; turn one of them off")
         params = task.init(seed)
         self.model = _model(params, task.initial_state(params))
         self.head = Digest(bytes(32))
+        self._left: Mapping[str, npt.NDArray[np.float64]] = {}  # of this peer's last update, with error feedback
         self._candidates: OrderedDict[Digest, Model] = OrderedDict()
 
     def noise(self, wanted: Train, entropy: Callable[[], bytes]) -> Noise | None:
@@ -70,7 +79,12 @@ class Learner:
             raise LocalError("this node has no data to train on")
         seed = int.from_bytes(tagged("train", self._peer, height)[:8], "big")
         update = self.task.local_update(model.params, self._examples, seed)
-        return pack_values(to_grid(update, self.schema, noise), self.schema)
+        if not self.task.feedback:
+            return pack_values(to_grid(update, self.schema, noise), self.schema)
+        whole = {name: update[name] + self._left.get(name, 0.0) for name in update}
+        integers = to_grid(whole, self.schema)
+        self._left = off_grid(whole, integers, self.schema)
+        return pack_values(integers, self.schema)
 
     def step(self, model: Model, total: bytes) -> Model:
         """The model that a round's total leads to from the one before.

@@ -121,6 +121,8 @@ class Node:
         subnet = await self._ports.chain.subnet()
         self._params: Params = require_startable(decode_params(subnet.params))
         self._subnet = subnet
+        ciphertexts = self.learner.schema.layout.ciphertexts
+        self._scheme = await self._ports.workers.run(scheme, self._params.scheme, ciphertexts)
         async with trio.open_nursery() as nursery:
             self._compose(nursery)
             await self._ports.disk.commit()
@@ -143,7 +145,6 @@ class Node:
 
     def _compose(self, nursery: trio.Nursery) -> None:
         ports, params = self._ports, self._params
-        self._scheme = scheme(params.scheme, self.learner.schema.layout.ciphertexts)
         self._tasks = Supervisor(nursery, ports.clock, self._observe)
         self._driver = Driver(ports, self._sign, self.learner, self._observe, self._tasks, self)
         records = self._records()

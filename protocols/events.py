@@ -77,9 +77,10 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The learner's answer to `Train`: the update's grid integers as int64[lanes]."""
+    """The learner's answer to `Train`: the update's grid integers as int64[lanes], and their `lanes_digest`."""
 
     lanes: npt.NDArray[np.int64] = field(repr=False)
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True)

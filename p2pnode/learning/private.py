@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from p2pnode.data.schema import Examples
-from p2pnode.learning.fedavg import grid_step
+from p2pnode.learning.fedavg import Grid, grid_step
 from p2pnode.learning.local import Loss, padded
 from p2pnode.learning.model import Tensors
 from p2pnode.learning.optimizer import OuterSgd
@@ -128,14 +128,20 @@ class PrivateSgd:
         return {}
 
 
-def private_sgd(loss: Loss, options: PrivacyOptions) -> PrivateSgd | None:
+def private_sgd(loss: Loss, options: PrivacyOptions, grid: Grid = Grid()) -> PrivateSgd | None:
     """The method that the options ask for; None where they ask for no noise.
+
+    A coarse grid does not go with noise: it would spend its bits on the noise, and feedback would take the noise back.
 
     Raises:
         LocalError: options that promise nothing, or cannot be.
     """
     if options.noise_multiplier == 0:
         return None
+    if grid != Grid():
+        raise LocalError(
+            "options value_bits, peak and feedback do not go with noise_multiplier: leave them as they are"
+        )
     privacy = Privacy(options.noise_multiplier, options.clip, options.delta, options.budget, options.withheld)
     outer = OuterSgd(options.private_rate, options.private_momentum)
     return PrivateSgd(ClippedGradients(loss, options.clip), outer, privacy, options.private_rows)

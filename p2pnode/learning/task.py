@@ -75,6 +75,11 @@ class Task(Definition):
 
     spec: TaskSpec
 
+    @property
+    def feedback(self) -> bool:
+        """Whether peers carry what the grid leaves of an update over to the next one; a method may say so."""
+        return bool(getattr(self.method, "feedback", False))
+
     @cached_property
     def update_schema(self) -> UpdateSchema:
         """What travels: tensors with shape, grid step, limbs and tau."""

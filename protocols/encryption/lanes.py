@@ -8,6 +8,7 @@ next ones.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from protocols.encryption.scheme import Lanes
 from protocols.errors import LocalError, RemoteError
+from protocols.types import Digest
 from protocols.updates.schema import TensorSpec, UpdateSchema
 
 Integers = npt.NDArray[np.int64]
@@ -44,6 +46,11 @@ def _digits(values: Integers, tensor: TensorSpec) -> Lanes:
         digits[limb] = (rest + half & 2 * half - 1) - half
         rest = (rest - digits[limb]) >> tensor.value_bits
     return digits.ravel()
+
+
+def lanes_digest(lanes: Lanes) -> Digest:
+    """SHA-256 of the lanes as int64 LE: by it a peer knows the very same update again."""
+    return Digest(hashlib.sha256(np.ascontiguousarray(lanes, "<i8").data).digest())
 
 
 def unpack_sums(lanes: Lanes, schema: UpdateSchema) -> dict[str, Integers]:

@@ -145,7 +145,7 @@ class Contribution(Machine[State]):
         return [Train(self._parent, self._height, members, self._view.cell_quorum(self._cell))]
 
     def trained(self, event: Trained, now: float) -> Effects:
-        self._tag = tagged("spent-update", self._tag_key.reveal(), event.lanes.astype("<i8").tobytes())
+        self._tag = tagged("spent-update", self._tag_key.reveal(), event.digest)
         if self._tag in self._spent:
             self.state = State.SAT_OUT
             reason = "the very same update was certified before; two sums that differ by a peer would show it"

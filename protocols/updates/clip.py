@@ -58,6 +58,14 @@ def _clip_norm(values: npt.NDArray[np.float64], tau: float) -> npt.NDArray[np.fl
     return values if peak <= tau / norm else unit * (tau / norm)
 
 
+def off_grid(
+    tensors: Mapping[str, npt.NDArray[Any]], integers: Mapping[str, npt.NDArray[np.int64]], schema: UpdateSchema
+) -> dict[str, npt.NDArray[np.float64]]:
+    """What `to_grid` left of the clipped tensors when it made these integers of them, for error feedback."""
+    clipped = {spec.name: _clip_norm(tensors[spec.name].astype(np.float64), spec.tau) for spec in schema.tensors}
+    return {spec.name: clipped[spec.name] - integers[spec.name] * spec.step for spec in schema.tensors}
+
+
 def from_grid(sums: Mapping[str, npt.NDArray[np.int64]], schema: UpdateSchema) -> dict[str, npt.NDArray[np.float64]]:
     """Sums of grid integers as real tensors, float64 of each tensor's shape."""
     return {spec.name: sums[spec.name].astype(np.float64) * spec.step for spec in schema.tensors}

@@ -28,6 +28,7 @@ class TensorSpec:
         limbs: lanes per value, 1 to 3; a value's integer fits in so many signed digits of base 2^value_bits.
         value_bits: bits of a lane's value, 2 to 16: fewer make the grid coarser and the update smaller.
         noise: the largest noise that may lie on a value.
+        peak: bound of each single value's magnitude, for coarse grids: a norm is far above what one value reaches.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TensorSpec:
     limbs: int = 1
     value_bits: int = VALUE_BITS
     noise: float = 0.0
+    peak: float = math.inf
 
     def __post_init__(self) -> None:
         check_value_bits(self.value_bits)
@@ -44,10 +46,12 @@ class TensorSpec:
             raise LocalError(f"tensor {self.name!r}: limbs must be 1 to {LIMBS_MAX}, not {self.limbs}")
         if not (self.step > 0 and math.isfinite(self.step) and self.tau > 0 and math.isfinite(self.tau)):
             raise LocalError(f"tensor {self.name!r}: step and tau must be finite and above zero")
+        if not self.peak > 0:
+            raise LocalError(f"tensor {self.name!r}: peak must be above zero, not {self.peak}")
         if self.bound > self.limb_bound:
             raise LocalError(
-                f"tensor {self.name!r}: values up to tau {self.tau} need integers up to {self.bound}, but {self.limbs} "
-                f"limb(s) hold {self.limb_bound}; take a larger step, a smaller tau or more limbs"
+                f"tensor {self.name!r}: values up to {min(self.tau, self.peak)} need integers up to {self.bound}, but "
+                f"{self.limbs} limb(s) hold {self.limb_bound}; take a larger step, a smaller tau or peak, or more limbs"
             )
 
     @property
@@ -57,8 +61,8 @@ class TensorSpec:
 
     @property
     def bound(self) -> int:
-        """The largest integer of an honest contribution: no value exceeds the tensor's norm and the largest noise."""
-        return math.ceil((self.tau + self.noise) / self.step)
+        """The largest integer of an honest contribution: no value exceeds the tensor's norm or peak and the noise."""
+        return math.ceil((min(self.tau, self.peak) + self.noise) / self.step)
 
     @property
     def limb_bound(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,11 +11,12 @@ import pytest
 from p2pnode.data.schema import Examples
 from p2pnode.data.splits import split_iid
 from p2pnode.learner import CANDIDATES_MAX, Learner
-from p2pnode.learning.model import model_bytes, model_digest
+from p2pnode.learning.model import Tensors, model_bytes, model_digest
 from p2pnode.learning.task import Task, load_task
 from protocols.effects import Head, Train
 from protocols.errors import LocalError, MalformedError
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
+from protocols.updates.schema import TensorSpec, UpdateSchema
 from protocols.updates.totals import add_cells
 
 PEERS = [PeerKey(bytes([number]) * 32) for number in range(1, 4)]
@@ -180,3 +181,48 @@ def test_without_a_promise_no_entropy_is_drawn(learners: list[Learner]) -> None:
     seeds: list[bytes] = []
     assert learners[0].noise(Train(NO_DIGEST, Height(3), 8, 5), drawing(seeds)) is None
     assert seeds == []
+
+
+def test_error_feedback_sends_later_what_the_grid_held_back(shares: list[Examples]) -> None:
+    """An update of half a grid step: rounded to nothing each time, or with feedback sent every other time."""
+
+    def sent(feedback: bool) -> list[int]:
+        step = 2.0**-7
+
+        class Half:
+            def __init__(self) -> None:
+                self.feedback = feedback
+
+            def update_schema(self, model: object) -> UpdateSchema:
+                return UpdateSchema((TensorSpec("x", (3,), step, 4.0, 1, 8, peak=0.5),))
+
+            def local_update(self, model: object, examples: object, seed: int) -> dict[str, np.ndarray]:
+                return {"x": np.full(3, step / 2)}
+
+            def initial_state(self, model: object) -> dict[str, np.ndarray]:
+                return {}
+
+        task = replace(load_task("breast_cancer"), method=Half())  # type: ignore[arg-type]  # what training needs of it
+        learner = Learner(task, 0, PEERS[0], shares[0])
+        return [int(learner.train(learner.model, height).sum()) for height in range(6)]
+
+    assert sent(feedback=False) == [0] * 6
+    assert sum(sent(feedback=True)) == 3 * 6 // 2
+
+
+def test_error_feedback_and_noise_exclude_each_other(shares: list[Examples]) -> None:
+    for options in ({"feedback": 1}, {"value_bits": 8}, {"peak": 0.5}):
+        with pytest.raises(LocalError, match="do not go with noise_multiplier"):
+            load_task("digits", {"noise_multiplier": 4.0, **options})
+
+    @dataclass(frozen=True)
+    class Both:
+        method: object
+        feedback: bool = True
+
+        def update_schema(self, model: Tensors) -> UpdateSchema:
+            return self.method.update_schema(model)  # type: ignore[attr-defined,no-any-return]  # a Method
+
+    private = load_task("breast_cancer", {"noise_multiplier": 4.0})
+    with pytest.raises(LocalError, match="take back the noise"):
+        Learner(replace(private, method=Both(private.method)), 0, PEERS[0], shares[0])  # type: ignore[arg-type]

@@ -34,6 +34,7 @@ from protocols.effects import (
     Tell,
     Train,
 )
+from protocols.encryption.lanes import lanes_digest
 from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.scheme import Lanes, Scheme, Share
 from protocols.encryption.sealing import EpochKeyPair
@@ -111,6 +112,10 @@ def received(peer: Peer, message: messages.Message) -> Received:
 def lanes_of(peer: Peer) -> Lanes:
     """The update of a contributor: different for each, known to the test."""
     return np.frombuffer(hashlib.sha256(peer.key).digest()[:6], dtype=np.uint8).astype(np.int64) - 128
+
+
+def trained(lanes: Lanes) -> Trained:
+    return Trained(lanes, lanes_digest(lanes))
 
 
 @dataclass(frozen=True)
@@ -287,7 +292,7 @@ class Playbook:
             case Job():
                 self.post(actor, run_job(effect), machine)
             case Train():
-                self.post(actor, Trained(lanes_of(actor.peer)), machine)
+                self.post(actor, trained(lanes_of(actor.peer)), machine)
             case Step():
                 self.post(actor, Stepped(stepped(effect)), machine)
 

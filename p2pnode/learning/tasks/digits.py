@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from p2pnode.data.schema import DataSchema, Dataset, Examples, integer, number
 from p2pnode.data.splits import hold_out
-from p2pnode.learning.fedavg import FedAvg
+from p2pnode.learning.fedavg import FedAvg, Grid
 from p2pnode.learning.layers import Model, cross_entropy, init_mlp, judge, mlp
 from p2pnode.learning.local import LocalSgd
 from p2pnode.learning.model import Tensors
@@ -26,7 +26,7 @@ SCHEMA: Final = DataSchema(
 
 @dataclass(frozen=True)
 class Options(PrivacyOptions):
-    """See `LocalSgd`, `OuterSgd` and `FedAvg`, and `PrivacyOptions`, with which `PrivateSgd` takes their place."""
+    """See `LocalSgd`, `OuterSgd`, `FedAvg`, `Grid` (feedback: 0 or 1), and `PrivacyOptions`, with which `PrivateSgd` takes their place."""
 
     hidden: int = 32
     epochs: int = 5
@@ -35,14 +35,18 @@ class Options(PrivacyOptions):
     outer_rate: float = 1.0
     outer_momentum: float = 0.5
     tau: float = 4.0
+    value_bits: int = 16
+    peak: float = 0.0
+    feedback: int = 0
 
 
 def define(options: Options) -> Definition:
     """The task."""
     local = LocalSgd(loss, options.epochs, options.batch, options.rate)
     outer = OuterSgd(options.outer_rate, options.outer_momentum)
-    method = private_sgd(loss, options) or FedAvg(local, outer, options.tau)
     init = partial(init_mlp, widths=(64, options.hidden, 10))
+    grid = Grid(options.value_bits, options.peak, bool(options.feedback))
+    method = private_sgd(loss, options, grid) or FedAvg(local, outer, options.tau, grid)
     return Definition(SCHEMA, dataset, init, method, metrics)
 
 

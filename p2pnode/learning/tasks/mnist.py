@@ -15,7 +15,7 @@ import jax
 
 from p2pnode.data.schema import DataSchema, Dataset, Examples, integer
 from p2pnode.data.sources import load_npz
-from p2pnode.learning.fedavg import FedAvg
+from p2pnode.learning.fedavg import FedAvg, Grid
 from p2pnode.learning.layers import Model, cross_entropy, init_mlp, judge, mlp
 from p2pnode.learning.local import LocalSgd
 from p2pnode.learning.model import Tensors
@@ -30,7 +30,7 @@ SCHEMA: Final = DataSchema(tuple(integer(f"pixel_{pixel}", 0, 255) for pixel in 
 
 @dataclass(frozen=True)
 class Options(PrivacyOptions):
-    """See `LocalSgd`, `OuterSgd` and `FedAvg`, and `PrivacyOptions`, with which `PrivateSgd` takes their place.
+    """See `LocalSgd`, `OuterSgd`, `FedAvg`, `Grid` (feedback: 0 or 1), and `PrivacyOptions`, with which `PrivateSgd` takes their place.
 
     `data` is the path of this machine's .npz.
     """
@@ -42,14 +42,18 @@ class Options(PrivacyOptions):
     outer_rate: float = 1.0
     outer_momentum: float = 0.0
     tau: float = 16.0
+    value_bits: int = 16
+    peak: float = 0.0
+    feedback: int = 0
 
 
 def define(options: Options) -> Definition:
     """The task."""
     local = LocalSgd(loss, options.epochs, options.batch, options.rate)
     outer = OuterSgd(options.outer_rate, options.outer_momentum)
-    method = private_sgd(loss, options) or FedAvg(local, outer, options.tau)
     init = partial(init_mlp, widths=(784, 200, 200, 10))
+    grid = Grid(options.value_bits, options.peak, bool(options.feedback))
+    method = private_sgd(loss, options, grid) or FedAvg(local, outer, options.tau, grid)
     return Definition(SCHEMA, partial(dataset, options.data), init, method, metrics)
 
 

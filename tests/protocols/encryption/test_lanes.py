@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.encryption.lanes import check_sum, pack_values, unpack_sums
+from protocols.encryption.lanes import check_sum, lanes_digest, pack_values, unpack_sums
 from protocols.errors import LocalError, RemoteError
 from protocols.updates.schema import TensorSpec, UpdateSchema
 
@@ -85,3 +87,9 @@ def test_a_sum_beyond_what_contributors_reach_is_refused() -> None:
     for outside in (501, -501, -(2**63)):
         with pytest.raises(RemoteError, match="exceeds 500"):
             check_sum({"x": np.array([0, outside, 0])}, schema, 5)
+
+
+def test_the_digest_is_that_of_the_integers_whatever_holds_them() -> None:
+    lanes = np.array([1, -2, 3])
+    digest = hashlib.sha256(b"".join(value.to_bytes(8, "little", signed=True) for value in (1, -2, 3))).digest()
+    assert lanes_digest(lanes) == lanes_digest(lanes.astype(">i8")) == lanes_digest(np.repeat(lanes, 2)[::2]) == digest

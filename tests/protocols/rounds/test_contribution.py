@@ -35,6 +35,7 @@ from tests.protocols.playbook import (
     received,
     run_job,
     sent,
+    trained,
 )
 
 ME = CELLS[0][0]
@@ -59,7 +60,7 @@ def contribution(
 def until_submitted(machine: Contribution) -> Effects:
     """Train, encrypt, submit: what was asked for on the way, with the last answer."""
     effects = machine.handle(Started(), 0)
-    effects += machine.handle(Trained(lanes_of(ME)), 0)
+    effects += machine.handle(trained(lanes_of(ME)), 0)
     (job,) = of(effects, Job)
     return effects + machine.handle(run_job(job), 0)
 
@@ -67,7 +68,7 @@ def until_submitted(machine: Contribution) -> Effects:
 def test_train_then_encrypt_then_submit() -> None:
     machine = contribution()
     assert machine.handle(Started(), 0) == [Train(PARENT, ROUND, len(CELLS[0]), VIEW.cell_quorum(0))]
-    (job,) = of(machine.handle(Trained(lanes_of(ME)), 0), Job)
+    (job,) = of(machine.handle(trained(lanes_of(ME)), 0), Job)
     assert (job.purpose, machine.state) == ("encrypt", State.ENCRYPTING)
     assert sent(machine.handle(run_job(job), 0), Submission)
     assert machine.state is State.SUBMITTED
@@ -111,7 +112,7 @@ def test_after_a_restart_not_even_a_training_result_starts_an_encryption() -> No
     machine = contribution(of(until_submitted(contribution()), Journal))
     machine.handle(Started(), 0)
     with pytest.raises(TransitionError, match="SUBMITTED does not allow"):
-        machine.handle(Trained(lanes_of(ME)), 0)
+        machine.handle(trained(lanes_of(ME)), 0)
     assert machine.handle(TimerFired("keys"), 0) == []
 
 
@@ -143,7 +144,7 @@ def durable_and_sent(effect: Effect) -> bytes:
             return b""
 
 
-@pytest.mark.parametrize("event", [Trained(lanes_of(ME)), Started()])
+@pytest.mark.parametrize("event", [trained(lanes_of(ME)), Started()])
 def test_a_second_start_or_result_is_an_error_in_every_later_state(event: Trained | Started) -> None:
     machine = contribution()
     until_submitted(machine)
@@ -155,7 +156,7 @@ def test_a_second_start_or_result_is_an_error_in_every_later_state(event: Traine
 def test_no_encryption_before_all_keys_or_after_some_patience_t(known: int, at_once: bool, later: bool) -> None:
     machine = contribution(keys={member: PUBLIC_KEYS[member] for member in range(1, known + 1)})
     machine.handle(Started(), 0)
-    effects = machine.handle(Trained(lanes_of(ME)), 10.0)
+    effects = machine.handle(trained(lanes_of(ME)), 10.0)
     assert [bool(of(effects, Job)), bool(of(effects, SetTimer))] == [at_once, not at_once]
     if not at_once:
         effects = machine.handle(TimerFired("keys"), 10.0 + KEY_PATIENCE_S)
@@ -167,7 +168,7 @@ def test_in_an_epochs_first_round_it_is_more_patient() -> None:
     view, first = a_view(PARAMS.with_(submit_s=120)), 0
     machine = contribution(view=view, height=first, keys={member: PUBLIC_KEYS[member] for member in (1, 2, 3)})
     machine.handle(Started(), 0)
-    machine.handle(Trained(lanes_of(ME)), 0)
+    machine.handle(trained(lanes_of(ME)), 0)
     assert not of(machine.handle(TimerFired("keys"), FIRST_PATIENCE * 120 - 0.1), Job)
     assert of(machine.handle(TimerFired("keys"), FIRST_PATIENCE * 120), Job)
 
@@ -176,7 +177,7 @@ def test_keys_that_come_late_are_used() -> None:
     keys: dict[int, bytes] = {}
     machine = contribution(keys=keys)
     machine.handle(Started(), 0)
-    assert of(machine.handle(Trained(lanes_of(ME)), 0), SetTimer)
+    assert of(machine.handle(trained(lanes_of(ME)), 0), SetTimer)
     keys.update(PUBLIC_KEYS)
     (job,) = of(machine.handle(TimerFired("keys"), 0.25), Job)
     assert len(of(machine.handle(run_job(job), 0.5), Send)) == 6
@@ -185,7 +186,7 @@ def test_keys_that_come_late_are_used() -> None:
 def test_a_member_whose_key_is_unknown_gets_an_empty_share() -> None:
     machine = contribution(keys={member: PUBLIC_KEYS[member] for member in (1, 2, 4)})
     machine.handle(Started(), 0)
-    machine.handle(Trained(lanes_of(ME)), 0)
+    machine.handle(trained(lanes_of(ME)), 0)
     (job,) = of(machine.handle(TimerFired("keys"), KEY_PATIENCE_S), Job)
     sends = of(machine.handle(run_job(job), 3.0), Send)
     sealed = {send.to: send.signed.message.sealed for send in sends if isinstance(send.signed.message, Submission)}
@@ -228,7 +229,7 @@ def test_the_plaintext_comparison_waits_for_no_keys_and_tells_everybody() -> Non
 def test_the_job_refuses_an_update_beyond_its_lanes_in_this_node() -> None:
     machine = contribution()
     machine.handle(Started(), 0)
-    (job,) = of(machine.handle(Trained(np.array([2**15])), 0), Job)
+    (job,) = of(machine.handle(trained(np.array([2**15])), 0), Job)
     with pytest.raises(LocalError, match="outside its 16 bits"):
         run_job(job)
 
@@ -251,14 +252,14 @@ def test_a_certified_update_counts_as_opened_and_the_very_same_one_sits_out() ->
 
     again = contribution(spent=[spent.payload], entropy=b"f" * 32)
     again.handle(Started(), 0)
-    effects = again.handle(Trained(lanes_of(ME)), 0)
+    effects = again.handle(trained(lanes_of(ME)), 0)
     assert again.state is State.SAT_OUT
     assert of(effects, Job) == []
     assert len(observed(effects, "sat-out")) == 1
 
     other = contribution(spent=[spent.payload], entropy=b"f" * 32)
     other.handle(Started(), 0)
-    assert of(other.handle(Trained(lanes_of(ME) + 1), 0), Job)  # another update is not the same one
+    assert of(other.handle(trained(lanes_of(ME) + 1), 0), Job)  # another update is not the same one
 
 
 def test_a_restart_remembers_which_update_it_resends() -> None:

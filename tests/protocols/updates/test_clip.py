@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from protocols.encryption.lanes import pack_values
 from protocols.errors import LocalError
-from protocols.updates.clip import from_grid, to_grid
+from protocols.updates.clip import from_grid, off_grid, to_grid
 from protocols.updates.schema import TensorSpec, UpdateSchema
 
 SCHEMA = UpdateSchema((TensorSpec("w", (2, 3), 0.001, 2.0), TensorSpec("b", (), 0.25, 10.0)))
@@ -76,3 +76,16 @@ def test_sums_come_back_in_real_units() -> None:
     got = from_grid(sums, SCHEMA)
     assert got["w"].tolist() == [[-1.5] * 3] * 2
     assert float(got["b"]) == 0.75
+
+
+@given(hnp.arrays(np.float64, (2, 3), elements=st.floats(-1e3, 1e3)))
+def test_what_the_grid_leaves_completes_the_clipped_tensor(values: np.ndarray) -> None:
+    """With a coarse grid and a peak: rounding and the peak leave something, the norm's clipping does not."""
+    schema = UpdateSchema((TensorSpec("w", (2, 3), 2.0**-3, 4.0, 1, 4, peak=0.875),))
+    grid = to_grid({"w": values}, schema)
+    assert np.abs(grid["w"]).max() <= 7
+    left = off_grid({"w": values}, grid, schema)["w"]
+    norm = float(np.linalg.norm(values))
+    clipped = values if norm <= 4.0 else values * (4.0 / norm)
+    assert left + from_grid(grid, schema)["w"] == pytest.approx(clipped, abs=1e-9)
+    assert (np.abs(left)[np.abs(clipped) <= 0.875] <= 2.0**-4 + 1e-12).all()

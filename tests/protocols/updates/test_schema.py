@@ -48,3 +48,13 @@ def test_narrow_values_need_a_coarser_grid() -> None:
             TensorSpec("x", (2,), 1.0, tau, limbs, bits)
     with pytest.raises(LocalError, match="2 to 16 bits"):
         TensorSpec("x", (2,), 1.0, 1.0, 1, 17)
+
+
+def test_a_peak_bounds_each_value_below_the_norm() -> None:
+    assert TensorSpec("x", (2,), 0.01, 4.0, 1, 8, peak=1.0).bound == 100
+    assert TensorSpec("x", (2,), 1.0, 5.0, 1, 8, peak=99.0).bound == 5
+    with pytest.raises(LocalError, match="need integers up to 200"):
+        TensorSpec("x", (2,), 0.01, 4.0, 1, 8, peak=2.0)
+    for peak in (0.0, -1.0, float("nan")):
+        with pytest.raises(LocalError, match="peak must be above zero"):
+            TensorSpec("x", (2,), 1.0, 5.0, 1, 16, peak=peak)
