@@ -128,7 +128,7 @@ class PrivateSgd:
         return {}
 
 
-def private_sgd(loss: Loss, options: PrivacyOptions, grid: Grid = Grid()) -> PrivateSgd | None:
+def private_sgd(loss: Loss, options: PrivacyOptions, grid: Grid | None = None) -> PrivateSgd | None:
     """The method that the options ask for; None where they ask for no noise.
 
     A coarse grid does not go with noise: it would spend its bits on the noise, and feedback would take the noise back.
@@ -138,7 +138,7 @@ def private_sgd(loss: Loss, options: PrivacyOptions, grid: Grid = Grid()) -> Pri
     """
     if options.noise_multiplier == 0:
         return None
-    if grid != Grid():
+    if grid not in (None, Grid()):
         raise LocalError(
             "options value_bits, peak and feedback do not go with noise_multiplier: leave them as they are"
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
 from trio.testing import MockClock
@@ -106,8 +107,9 @@ class OneModel:
     def noise(self, wanted: Train, entropy: Callable[[], bytes]) -> str | None:
         return f"noise for {wanted.members}" if wanted.members else None
 
-    def train(self, model: str, height: int, noise: str | None) -> str:
-        return f"{model} trained in {height}" + (f" with {noise}" if noise else "")
+    def train(self, model: str, height: int, noise: str | None) -> np.ndarray:
+        said = f"{model} trained in {height}" + (f" with {noise}" if noise else "")
+        return np.array([ord(letter) for letter in said])
 
     def step(self, _: str, total: bytes) -> Any:
         if not total:
@@ -249,7 +251,7 @@ async def test_training_starts_from_the_wanted_model_or_not_at_all(autojump_cloc
         machine = at_start(*wanted)
         at.begin(machine)
         await settled()
-        assert sorted(each.lanes for each in machine.got(Trained)) == [
+        assert sorted("".join(map(chr, each.lanes)) for each in machine.got(Trained)) == [
             "genesis trained in 5",
             "genesis trained in 5 with noise for 8",
         ]

@@ -26,7 +26,9 @@ SCHEMA: Final = DataSchema(
 
 @dataclass(frozen=True)
 class Options(PrivacyOptions):
-    """See `LocalSgd`, `OuterSgd`, `FedAvg`, `Grid` (feedback: 0 or 1), and `PrivacyOptions`, with which `PrivateSgd` takes their place."""
+    """See `LocalSgd`, `OuterSgd`, `FedAvg` and `Grid` (feedback: 0 or 1), and `PrivacyOptions`, with which `PrivateSgd`
+    takes their place.
+    """
 
     hidden: int = 32
     epochs: int = 5

@@ -30,9 +30,8 @@ SCHEMA: Final = DataSchema(tuple(integer(f"pixel_{pixel}", 0, 255) for pixel in 
 
 @dataclass(frozen=True)
 class Options(PrivacyOptions):
-    """See `LocalSgd`, `OuterSgd`, `FedAvg`, `Grid` (feedback: 0 or 1), and `PrivacyOptions`, with which `PrivateSgd` takes their place.
-
-    `data` is the path of this machine's .npz.
+    """See `LocalSgd`, `OuterSgd`, `FedAvg` and `Grid` (feedback: 0 or 1), and `PrivacyOptions`, with which `PrivateSgd`
+    takes their place. `data` is the path of this machine's .npz.
     """
 
     data: str = local_option("")
