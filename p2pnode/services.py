@@ -19,6 +19,8 @@ BLOB: Final = "blob/1"
 PART_BYTES: Final = 1 << 20
 BLOBS_PER_REQUEST: Final = 16
 RESPONSE_MAX_BYTES: Final = 4 << 20
+KEY_MAX_BYTES: Final = 2048
+"""Of a signed `EpochKey`."""
 REQUEST_MAX_BYTES: Final = 64 << 10
 PEERS_MAX: Final = 512
 
@@ -58,7 +60,7 @@ class KeysRequest:
 class KeysResponse:
     """Signed `EpochKey` envelopes."""
 
-    keys: Annotated[tuple[Annotated[bytes, Size(1, 1024)], ...], Size(0, 16)]
+    keys: Annotated[tuple[Annotated[bytes, Size(1, KEY_MAX_BYTES)], ...], Size(0, 16)]
 
 
 @dataclass(frozen=True, slots=True)

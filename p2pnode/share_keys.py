@@ -10,7 +10,7 @@ import trio
 
 from p2pnode.errors import Unreachable
 from p2pnode.ports import Ports
-from p2pnode.services import KEYS, RESPONSE_MAX_BYTES, KeysRequest, KeysResponse
+from p2pnode.services import KEY_MAX_BYTES, KEYS, RESPONSE_MAX_BYTES, KeysRequest, KeysResponse
 from protocols.effects import Journal
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.errors import RemoteError
@@ -90,7 +90,7 @@ class ShareKeys:
             self._signed[key.epoch][signed.signer] = signed
 
     def public(self, epoch: int) -> dict[int, bytes]:
-        """Member index -> X25519 public key, as known now."""
+        """Member index -> public key, as known now."""
         known = self._known.get(epoch)
         return known.public if known is not None else {}
 
@@ -153,7 +153,7 @@ class ShareKeys:
         with trio.move_on_after(PULL_PATIENCE_S), contextlib.suppress(Unreachable, RemoteError):  # another, next time
             answer = await self._ports.transport.request(peers[0], KEYS, request, max_bytes=RESPONSE_MAX_BYTES)
             for encoded in decode(answer, KeysResponse, RESPONSE_MAX_BYTES).keys:
-                signed = open_envelope(encoded, 1024)
+                signed = open_envelope(encoded, KEY_MAX_BYTES)
                 if isinstance(signed.message, EpochKey):
                     self.accept(signed)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -158,7 +159,7 @@ def marks(manifest: Manifest) -> tuple[Digest, ...]:
     assert manifest.dealing is not None, "the dealing was checked before"
     key = Digest(exchange_key(manifest.dealing.public))
     shares = (share for share in manifest.shares if share != NO_DIGEST)
-    return (key, update_root(manifest.chunk_roots), *shares)
+    return (key, _root(manifest.chunk_roots), *shares)
 
 
 def sealed_digest(sealed: bytes) -> Digest:
@@ -184,11 +185,13 @@ def unpack_dealt(data: bytes) -> tuple[Share, Masks]:
 
 
 def _context(view: EpochView, manifest: Manifest, dealer: PeerKey) -> bytes:
-    root = update_root(manifest.chunk_roots)
-    return view.dealing_context(manifest.slot.height, manifest.cell, dealer, root)
+    return view.dealing_context(manifest.slot.height, manifest.cell, dealer, _root(manifest.chunk_roots))
 
 
 def share_context(view: EpochView, manifest: Manifest, dealer: PeerKey, member: int) -> bytes:
     """What a share is sealed under: a copy under another name, or for other ciphertexts, does not open."""
-    root = update_root(manifest.chunk_roots)
-    return view.sealing_context(manifest.slot.height, manifest.cell, dealer, member, root)
+    return view.sealing_context(manifest.slot.height, manifest.cell, dealer, member, _root(manifest.chunk_roots))
+
+
+_root = lru_cache(maxsize=64)(update_root)
+"""A dealing's checks need it several times, one after the other; a large model has thousands of chunks."""

@@ -169,5 +169,5 @@ class EpochKeys:
 
     @property
     def public(self) -> dict[int, bytes]:
-        """Member index -> X25519 public key."""
+        """Member index -> public key."""
         return {member: key.public for member, key in self._newest.items()}

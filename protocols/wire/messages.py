@@ -17,6 +17,7 @@ MAX_CHUNKS: Final = 4096
 MAX_STRIPES: Final = 256
 MAX_CELLS: Final = 512
 SEALED_MAX_BYTES: Final = 16_384
+EPOCH_KEY_BYTES: Final = 1_216
 DEGREE_PROOF_MAX_BYTES: Final = 512
 ENVELOPE_MAX_BYTES: Final = 512 * 1024
 GOSSIP_MAX_BYTES: Final = 64 * 1024
@@ -49,14 +50,18 @@ class AddressRecord:
 
 @dataclass(frozen=True, slots=True)
 class EpochKey:
-    """A committee member's X25519 key for the shares of one epoch. A higher sequence (after a restart) replaces it."""
+    """A committee member's key for the shares of one epoch. A higher sequence (after a restart) replaces it.
+
+    Attributes:
+        public: ML-KEM-768, then X25519.
+    """
 
     chain_id: U64
     subnet: U32
     epoch: U32
     committee_root: Digest
     sequence: U16
-    public: Bytes32
+    public: Annotated[bytes, Size(EPOCH_KEY_BYTES, EPOCH_KEY_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from protocols.types import NO_DIGEST, Digest, Height, Verdict
 from protocols.updates.gossip import PROOF, SUBNET
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import (
+    EPOCH_KEY_BYTES,
     AddressRecord,
     CellResult,
     EpochKey,
@@ -221,7 +222,7 @@ async def test_a_header_goes_to_the_ledger_whatever_its_round(autojump_clock: Mo
 
 
 async def test_keys_go_to_the_keys_and_records_do_not_travel_alone(autojump_clock: MockClock) -> None:
-    key = EpochKey(VIEW.chain_id, VIEW.subnet, 0, VIEW.committee_root, 1, bytes(32))
+    key = EpochKey(VIEW.chain_id, VIEW.subnet, 0, VIEW.committee_root, 1, bytes(EPOCH_KEY_BYTES))
     async with scene() as at:
         await at.hear(key, AddressRecord(1, ()))
         assert [each.message for each in at.keys.accepted] == [key]

@@ -184,7 +184,7 @@ async def test_past_epochs_are_erased(autojump_clock: MockClock) -> None:
         assert member.keys.own(0) is None
         assert member.keys.own(1) is not None
         with pytest.raises(LocalError, match="erased"):
-            pair.shared_secret(PUBLIC_KEYS[1])
+            pair.shared_secrets(bytes(1088), PUBLIC_KEYS[1][-32:])
         assert member.keys.public(0) != {}, "others may still ask for the public ones"
         member.keys.forget(before=1)
         assert member.keys.public(0) == {}

@@ -40,19 +40,19 @@ assert OWN.manifest.dealing is not None
 OWN_DEALING: Dealing = OWN.manifest.dealing
 
 
-def naive_answer(dealing: Dealing) -> bytes:
-    """A member that shows its Diffie-Hellman point with any dealing's key whenever a share does not open well."""
-    return EPOCH_KEYS[MEMBER].shared_secret(exchange_key(dealing.public))
+def naive_answer(dealing: Dealing, sealed: bytes) -> bytes:
+    """A member that shows the secrets it shares with any dealing's key whenever a share does not open well."""
+    return EPOCH_KEYS[MEMBER].shared_secrets(sealed[:1088], exchange_key(dealing.public))
 
 
 @pytest.mark.parametrize("negated", [False, True])
-def test_who_shows_the_diffie_hellman_point_to_anybody_opens_the_victims_share(negated: bool) -> None:
+def test_who_shows_shared_secrets_to_anybody_opens_the_victims_share(negated: bool) -> None:
     """The thief names the victim's key in a dealing of its own (or its negative, which looks like another)."""
     public = VICTIMS_DEALING.public
     named = dataclasses.replace(VICTIMS_DEALING, public=public[:31] + bytes([public[31] ^ (0x80 if negated else 0)]))
-    shared = naive_answer(named)
+    secrets = naive_answer(named, SEALED[:1088] + b"and junk")
     context = share_context(VIEW, VICTIM.manifest, VICTIM.signed.signer, MEMBER)
-    opening = sealing._opening(shared, exchange_key(public), EPOCH_KEYS[MEMBER].public, context)
+    opening = sealing._opening(secrets, exchange_key(public), SEALED[:1088], EPOCH_KEYS[MEMBER].public, context)
     assert fits(opening, SEALED, context)
     share, _ = unpack_dealt(unseal(opening, SEALED, context))
     assert (share == VICTIM.share(MEMBER)).all()
@@ -109,7 +109,7 @@ def test_ours_shows_nothing_of_a_share_that_the_thief_did_not_seal(name: str, se
     assert VICTIM.signed.signer not in blamed(effects)
 
 
-@pytest.mark.parametrize("cut", [0, 31, 32, 100, -1])
+@pytest.mark.parametrize("cut", [0, 1087, 1088, 1120, -1])
 def test_nor_of_one_that_it_changed(cut: int) -> None:
     """Every byte counts: what the victim sealed cannot be turned into something that opens and is wrong."""
     changed = bytearray(SEALED)
@@ -136,13 +136,13 @@ def test_the_thief_is_shown_what_it_sealed_itself_and_only_once() -> None:
 def test_two_shares_of_one_dealing_to_one_member_have_unlike_openings() -> None:
     """So that even a dealer's own key used twice, in two rounds, opens once for each."""
     shares, masks = honest_parts(THIEF)
-    made = craft(THIEF, shares, masks)
+    made, key = craft(THIEF, shares, masks), EPOCH_KEYS[MEMBER]
     assert made.manifest.dealing is not None
-    key = EPOCH_KEYS[MEMBER]
-    shared = key.shared_secret(exchange_key(made.manifest.dealing.public))
+    ephemeral, encapsulation = (
+        exchange_key(made.manifest.dealing.public),
+        made.encrypted.dealt.sealed[MEMBER - 1][:1088],
+    )
+    secrets = key.shared_secrets(encapsulation, ephemeral)
     contexts = [VIEW.sealing_context(height, 0, THIEF.key, MEMBER, NO_DIGEST) for height in (2, 3)]
-    openings = {
-        sealing._opening(shared, exchange_key(made.manifest.dealing.public), key.public, context)
-        for context in contexts
-    }
+    openings = {sealing._opening(secrets, ephemeral, encapsulation, key.public, each) for each in contexts}
     assert len(openings) == 2

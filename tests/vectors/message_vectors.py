@@ -111,7 +111,7 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
     address = "/ip4/203.0.113.7/tcp/6701/p2p/12D3KooWJWoaqZhDaoEFshF7Rh1bpY9ohihFhzcW6d69Lr2NASuq"
     return [
         wire.AddressRecord(1_700_000_000_000, (address,)),
-        wire.EpochKey(CHAIN_ID, SUBNET, EPOCH, view.committee_root, 1, bytes([13]) * 32),
+        wire.EpochKey(CHAIN_ID, SUBNET, EPOCH, view.committee_root, 1, bytes([13]) * wire.EPOCH_KEY_BYTES),
         manifest,
         wire.Submission(slot, signed.encoded, bytes([14]) * 5),
         wire.Receipt(slot, signed.digest, 1),

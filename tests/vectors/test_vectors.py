@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -89,14 +90,18 @@ def test_sealing_follows_from_its_parts() -> None:
     Ed25519PublicKey.from_public_bytes(dealing).verify(vectors["proof"], b"2pm/seal/v2/proof\0" + context)
     prime, y = 2**255 - 19, int.from_bytes(dealing, "little") % 2**255
     ephemeral = ((1 + y) * pow(1 - y, -1, prime) % prime).to_bytes(32, "little")
-    member = X25519PrivateKey.from_private_bytes(derive(vectors["member_seed"], b"2pm/seal/v2/epoch key", 32))
-    shared = member.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-    hashed = hashlib.sha256(context).digest()
-    opening = derive(shared, b"2pm/seal/v2/opening" + ephemeral + vectors["member_public"] + hashed, 32)
+    private, sealed = derive(vectors["member_seed"], b"2pm/seal/v2/epoch key", 96), vectors["sealed"]
+    lattice = MLKEM768PrivateKey.from_seed_bytes(private[:64])
+    curve = X25519PrivateKey.from_private_bytes(private[64:])
+    public = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
+    assert public == vectors["member_public"]
+    secrets = lattice.decapsulate(sealed[:1088]) + curve.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+    hashes = [hashlib.sha256(part).digest() for part in (sealed[:1088], public, context)]
+    opening = derive(secrets, b"2pm/seal/v2/opening" + ephemeral + b"".join(hashes), 32)
     assert opening == vectors["opening"]
-    derived = derive(opening, b"2pm/seal/v2/share" + hashed, 64)
-    assert derived[32:] == vectors["sealed"][:32]
-    opened = ChaCha20Poly1305(derived[:32]).decrypt(bytes(12), vectors["sealed"][32:], context)
+    derived = derive(opening, b"2pm/seal/v2/share" + hashes[2], 64)
+    assert derived[32:] == sealed[1088:1120]
+    opened = ChaCha20Poly1305(derived[:32]).decrypt(bytes(12), sealed[1120:], context)
     assert opened == vectors["plaintext"]
 
 

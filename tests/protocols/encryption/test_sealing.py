@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from protocols.encryption import sealing
 from protocols.encryption.sealing import (
     OVERHEAD_BYTES,
     DealingKey,
@@ -46,7 +47,7 @@ def test_only_the_member_opens_and_only_in_its_context() -> None:
             opened(MEMBER, SEALED, elsewhere)
 
 
-@pytest.mark.parametrize("position", [0, 31, 32, 5000, -1])
+@pytest.mark.parametrize("position", [0, 1087, 1088, 1119, 1120, 5000, -1])
 def test_every_damaged_byte_is_seen(position: int) -> None:
     damaged = bytearray(SEALED)
     damaged[position] ^= 1
@@ -54,24 +55,44 @@ def test_every_damaged_byte_is_seen(position: int) -> None:
         opened(MEMBER, bytes(damaged), HERE)
 
 
-@pytest.mark.parametrize("sealed", [b"", SEALED[: OVERHEAD_BYTES - 1], bytes(32) + SEALED[32:], SEALED[:-1]])
+@pytest.mark.parametrize(
+    "sealed", [b"", SEALED[:1087], SEALED[: OVERHEAD_BYTES - 1], bytes(1088) + SEALED[1088:], SEALED[:-1]]
+)
 def test_truncated_or_degenerate_bytes_are_malformed(sealed: bytes) -> None:
     with pytest.raises(MalformedError):
         opened(MEMBER, sealed, HERE)
 
 
-@pytest.mark.parametrize("public", [b"", bytes(31), bytes(32), bytes(33), b"\x01" + bytes(31)])
-def test_nothing_is_sealed_to_a_key_that_anybody_could_compute(public: bytes) -> None:
+LATTICE, CURVE = MEMBER.public[:-32], MEMBER.public[-32:]
+
+
+@pytest.mark.parametrize("curve", [b"", bytes(31), bytes(32), bytes(33), b"\x01" + bytes(31)])
+def test_nothing_is_sealed_to_a_key_that_anybody_could_compute(curve: bytes) -> None:
     with pytest.raises(MalformedError, match="X25519"):
-        seal(DEALING, public, SHARE, b"")
-    assert not is_usable(public)
+        seal(DEALING, LATTICE + curve, SHARE, b"")
+    assert not is_usable(LATTICE + curve)
     assert is_usable(MEMBER.public)
+
+
+@pytest.mark.parametrize("lattice", [b"", LATTICE[1:], b"\xff" * 1184], ids=["none", "short", "not reduced"])
+def test_nor_to_what_is_no_ml_kem_key(lattice: bytes) -> None:
+    assert not is_usable(lattice + CURVE)
+
+
+def test_both_secrets_are_needed() -> None:
+    """Who breaks one of the two exchanges, and knows all that travelled, has not the opening."""
+    ephemeral, encapsulation = exchange_key(DEALING.public), SEALED[:1088]
+    secrets = MEMBER.shared_secrets(encapsulation, ephemeral)
+    assert sealing._opening(secrets, ephemeral, encapsulation, MEMBER.public, HERE) == OPENING
+    for known in (slice(0, 32), slice(32, 64)):
+        guessed = bytearray(64)
+        guessed[known] = secrets[known]
+        assert sealing._opening(bytes(guessed), ephemeral, encapsulation, MEMBER.public, HERE) != OPENING
 
 
 def test_boxes_of_one_dealing_are_unlike() -> None:
     other = seal(DEALING, OTHER.public, SHARE, HERE)
-    assert other[:32] != SEALED[:32]
-    assert other[32:64] != SEALED[32:64]
+    assert all(other[start : start + 32] != SEALED[start : start + 32] for start in (0, 1056, 1088, 1120))
 
 
 # ----------------------------------------------------------------------------------------- the proof of knowledge
@@ -89,7 +110,9 @@ def test_the_proof_holds_for_its_key_and_context_alone() -> None:
 
 def test_proof_and_sealing_are_made_by_the_same_key() -> None:
     """Both sides of the exchange agree through the Edwards point's Montgomery form."""
-    assert DEALING.shared_secret(MEMBER.public) == MEMBER.shared_secret(exchange_key(DEALING.public))
+    secrets, encapsulation = DEALING.encapsulate(MEMBER.public, HERE)
+    assert DEALING.exchange == exchange_key(DEALING.public)
+    assert secrets == MEMBER.shared_secrets(encapsulation, DEALING.exchange)
 
 
 def test_a_points_negative_is_the_same_key() -> None:
@@ -126,7 +149,7 @@ def test_no_second_opening_fits() -> None:
 
 def test_junk_under_the_right_key_is_found_out_by_everybody() -> None:
     """The dealer's fault, and provable: what it sealed is no ciphertext, though the opening fits."""
-    junk = SEALED[:32] + bytes(len(SHARE) + 16)
+    junk = SEALED[:1120] + bytes(len(SHARE) + 16)
     assert find_opening(MEMBER, DEALING.public, junk, HERE) == OPENING
     with pytest.raises(MalformedError, match="damaged"):
         unseal(OPENING, junk, HERE)

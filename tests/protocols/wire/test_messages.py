@@ -20,7 +20,7 @@ HEADER = messages.Header(SLOT, NO_DIGEST, NO_DIGEST, NO_DIGEST, NO_DIGEST, (RESU
 DEALING = messages.Dealing(bytes(32), bytes(64), bytes(512))
 EVERY: list[messages.Message] = [
     messages.AddressRecord(7, ("/ip4/127.0.0.1/tcp/4001",)),
-    messages.EpochKey(31337, 1, 0, VIEW.committee_root, 1, bytes(32)),
+    messages.EpochKey(31337, 1, 0, VIEW.committee_root, 1, bytes(messages.EPOCH_KEY_BYTES)),
     MANIFEST.message,
     messages.Submission(SLOT, MANIFEST.encoded, b"sealed"),
     messages.Receipt(SLOT, MANIFEST.digest, 1),
