@@ -38,9 +38,11 @@ from protocols.presets import require_startable
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.release import ReleaseRule
 from protocols.rounds.seen import SeenDealings
+from protocols.rounds.suspects import seats
 from protocols.types import Address, Height, PeerKey, Role, Secret
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
+from protocols.wire.messages import NO_SUSPECTS
 
 MESH_CHECK_S: Final = 10.0
 LINGER_POLL_S: Final = 0.5
@@ -267,7 +269,10 @@ class Node:
 
     def begin_round(self, effect: BeginRound) -> None:
         """Builds the round's machines and gives them what arrived early."""
-        height, view = effect.height, self._views[self._params.epoch(effect.height)]
+        height, certificate = effect.height, effect.head.certificate
+        suspects = certificate.header.suspects if certificate is not None else NO_SUSPECTS
+        epoch = self._views[self._params.epoch(height)]
+        view = seats(epoch, height, suspects)
         context = RoundContext(
             view,
             height,
@@ -285,11 +290,14 @@ class Node:
             self._driver.spent,
             Secret(tagged("spent-key", self._seed.reveal())),
             self._seen,
+            model=effect.head.params,
+            suspects=suspects,
             announce=height > effect.head.next_height,
         )
         self._close_epochs(view)
         team = Team(height, self._machines(context))
-        self._observe("round", {"height": height, "epoch": view.epoch})
+        mixed = {} if view is epoch else {"cells": [[peer.hex() for peer in cell] for cell in view.cells]}
+        self._observe("round", {"height": height, "epoch": view.epoch, **mixed})
         self._driver.start(team, Started())
         self._inbound.begun(team)
         self._forget(height - KEEP_ROUNDS, effect.head)

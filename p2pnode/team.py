@@ -19,11 +19,12 @@ from protocols.rounds.epoch import EpochView
 from protocols.rounds.opening import CellOpening
 from protocols.rounds.release import ReleaseRule
 from protocols.rounds.seen import SeenDealings
-from protocols.types import Digest, Height, PeerKey, Secret
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Secret
 from protocols.updates.gossip import PROOF, SUBNET
 from protocols.updates.schema import UpdateSchema
 from protocols.verification.audit import Audit
 from protocols.wire.envelope import Signer
+from protocols.wire.messages import NO_SUSPECTS, Suspects
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class RoundContext:
         spent, tag_key: see `Contribution`.
         seen: see `Custody`.
         announce: see `Agreement`.
+        model, suspects: see `Conclusion`.
     """
 
     view: EpochView
@@ -59,6 +61,8 @@ class RoundContext:
     tag_key: Secret = NO_TAG_KEY
     seen: SeenDealings = field(default_factory=SeenDealings)
     announce: bool = False
+    model: Digest = NO_DIGEST
+    suspects: Suspects = NO_SUSPECTS
 
     @property
     def chunks(self) -> int:
@@ -121,14 +125,32 @@ def _member(context: RoundContext) -> list[AnyMachine]:
         CellOpening(view, height, parent, cell, context.scheme, context.schema, context.chunks)
         for cell in range(len(view.cells))
     ]
-    privacy = context.schema.privacy
-    conclusion = Conclusion(view, height, parent, context.me, context.sign, SUBNET, context.journal, privacy)
+    conclusion = Conclusion(
+        view,
+        height,
+        parent,
+        context.me,
+        context.sign,
+        SUBNET,
+        context.journal,
+        context.schema.privacy,
+        context.model,
+        context.suspects,
+    )
     return [custody, *openings, conclusion]
 
 
 def _audit(context: RoundContext) -> Audit:
     schema = context.schema
-    return Audit(context.view, context.height, context.scheme, context.chunks, schema.layout, schema.privacy)
+    return Audit(
+        context.view,
+        context.height,
+        context.scheme,
+        context.chunks,
+        schema.layout,
+        schema.privacy,
+        context.suspects,
+    )
 
 
 def _contribution(context: RoundContext) -> Contribution:

@@ -29,6 +29,7 @@ class RoundRecord:
         cells: those that were opened, by the cell's number.
         abandoned: the reason, if it was.
         epsilon: what the header says that privacy has cost any row so far.
+        mixed: this round's cells, where they are not the epoch's.
     """
 
     height: int
@@ -40,6 +41,7 @@ class RoundRecord:
     metrics: dict[str, float] = field(default_factory=dict)
     abandoned: str | None = None
     epsilon: float | None = None
+    mixed: list[list[str]] | None = None
 
     def phase_seconds(self) -> dict[str, float]:
         """The median node's seconds in each phase."""
@@ -114,7 +116,8 @@ class History:
         self.cells[event.fields["epoch"]] = event.fields["cells"]
 
     def _round_began(self, event: Event) -> None:
-        self.round(event.fields["height"]).epoch = event.fields["epoch"]
+        record = self.round(event.fields["height"])
+        record.epoch, record.mixed = event.fields["epoch"], event.fields.get("cells")
 
     def _phase(self, event: Event) -> None:
         height, phase = event.fields["height"], event.fields["phase"]
@@ -125,7 +128,8 @@ class History:
     def _opened(self, event: Event) -> None:
         record, number = self.round(event.fields["height"]), event.fields["cell"]
         contributors = event.fields["contributors"]
-        members = self.cells[record.epoch][number] if record.epoch in self.cells else contributors
+        cells = record.mixed or self.cells.get(record.epoch)
+        members = cells[number] if cells else contributors
         dropped = tuple(peer for peer in members if peer not in contributors)
         record.cells[number] = CellRecord(tuple(contributors), dropped)
 

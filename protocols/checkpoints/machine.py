@@ -246,6 +246,9 @@ class Ledger(Machine[State]):
         header = self._wanted.header
         if self.state is not State.APPLYING:
             self.state, self._attempt, self._applying_since = State.APPLYING, 0, now
+        if header.parent == self.head.header and header.total == NO_DIGEST:  # no cell counted: the parameters stay
+            same = header.params_digest == self.head.params
+            return self._applied(None, now) if same else self._diverged("no cell counted, yet the parameters moved")
         if header.parent == self.head.header:
             return [self._fetch("total", header.total, 4 + 4 * self._lanes)]
         return [self._fetch("model", header.params_digest, MODEL_MAX_BYTES)]

@@ -8,18 +8,40 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import check_header, list_digest, signatures
-from protocols.effects import Anchor, Blame, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
+from protocols.effects import (
+    Anchor,
+    Blame,
+    Conclude,
+    Effects,
+    Journal,
+    Observe,
+    Publish,
+    Send,
+    SetTimer,
+    Step,
+    Store,
+    Tell,
+)
 from protocols.encryption.scheme import Lanes
 from protocols.errors import RemoteError
 from protocols.events import Event, Received, Started, StepFailed, Stepped
 from protocols.machine import Key, Machine
 from protocols.privacy.promise import Privacy
 from protocols.rounds.epoch import EpochView
+from protocols.rounds.suspects import after, spoiled_sets
 from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.totals import add_cells
 from protocols.wire.envelope import Signed, Signer, digest_of
-from protocols.wire.messages import CellResult, Header, HeaderCertificate, HeaderVote, ListCertificate
+from protocols.wire.messages import (
+    NO_SUSPECTS,
+    CellResult,
+    Header,
+    HeaderCertificate,
+    HeaderVote,
+    ListCertificate,
+    Suspects,
+)
 
 KIND = "header"
 STAND_IN_S = 2.0
@@ -36,7 +58,13 @@ class State(enum.Enum):
 
 
 class Conclusion(Machine[State]):
-    """One committee member, one round. `privacy` is what the task promises: a header says what it has cost so far."""
+    """One committee member, one round.
+
+    Args:
+        privacy: what the task promises: a header says what it has cost so far.
+        model: digest of the parameters that the round starts from; they stay where no cell counts.
+        suspects: what the parent's header carries.
+    """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.WAITING, Certified): "certified",
@@ -64,6 +92,8 @@ class Conclusion(Machine[State]):
         topic: str,
         journal: Iterable[Journal] = (),
         privacy: Privacy | None = None,
+        model: Digest = NO_DIGEST,
+        suspects: Suspects = NO_SUSPECTS,
     ) -> None:
         super().__init__(State.WAITING)
         index = view.member_index(me)
@@ -71,9 +101,11 @@ class Conclusion(Machine[State]):
         self._view, self._height, self._parent, self._index = view, height, parent, index
         self._sign, self._topic, self._privacy = sign, topic, privacy
         self._journalled = next((Digest(record.payload) for record in journal if record.kind == KIND), None)
+        self._model, self._suspects = model, suspects
         self._certificate: ListCertificate | None = None
-        self._opened: dict[int, tuple[CellResult, Lanes | None]] = {}
-        self._total = b""
+        self._results: dict[int, CellResult] = {}
+        self._sum: Lanes | None = None  # of the cells that count; they are not kept one by one
+        self._total: bytes | None = None
         self._votes: dict[Digest, dict[int, Signed]] = {}
         self._voters: dict[int, Digest] = {}
         self._certified: Signed | None = None
@@ -84,12 +116,17 @@ class Conclusion(Machine[State]):
         return self._try_step(now)
 
     def cell(self, event: CellOpened, now: float) -> Effects:
-        self._opened[event.result.cell] = (event.result, event.lanes)
+        self._results[event.result.cell] = event.result
+        if event.lanes is not None:
+            self._sum = event.lanes if self._sum is None else self._sum + event.lanes
         return self._try_step(now)
 
     def stepped(self, event: Stepped, now: float) -> Effects:
+        return self._vote(event.params_digest, now)
+
+    def _vote(self, params_digest: Digest, now: float) -> Effects:
         """Signs what this member computed itself; at most one header for each height, also across a restart."""
-        header = self._header(event.params_digest)
+        header = self._header(params_digest)
         vote = HeaderVote(header)
         digest = digest_of(vote)
         if self._journalled is not None and self._journalled != digest:
@@ -98,8 +135,11 @@ class Conclusion(Machine[State]):
         self.state = State.SIGNED
         signed = self._sign(vote)
         sends = [Send(member, signed) for member in self._view.committee]
-        total = Store(((header.total, self._total),))
-        return [total, Journal(KIND, self._height, b"", digest), *sends, *self._try_certify(now)]
+        total: Effects = [] if self._total is None else [Store(((header.total, self._total),))]
+        known = {each.peer for each in self._suspects.excluded}
+        found = [each.peer.hex() for each in header.suspects.excluded if each.peer not in known]
+        told: Effects = [Observe("excluded", {"height": self._height, "peers": found})] if found else []
+        return [*total, Journal(KIND, self._height, b"", digest), *sends, *told, *self._try_certify(now)]
 
     def step_failed(self, event: StepFailed, _: float) -> Effects:
         """This member signs nothing in this round; the others may do without it."""
@@ -129,28 +169,28 @@ class Conclusion(Machine[State]):
     def republish(self, _: Event, __: float) -> Effects:
         return [] if self._seen or self._certified is None else [Publish(self._topic, self._certified)]
 
-    def _try_step(self, _: float) -> Effects:
-        if self._certificate is None or len(self._opened) < len(self._certificate.sets.cells):
+    def _try_step(self, now: float) -> Effects:
+        if self._certificate is None or len(self._results) < len(self._certificate.sets.cells):
             return []
-        counted = [
-            (lanes, result.contributors) for _, (result, lanes) in sorted(self._opened.items()) if lanes is not None
-        ]
-        if not counted:
-            reason = "every cell was spoiled by one of its contributors"
-            return [Tell(Shortfall(reason))]
-        self.state, self._total = State.STEPPING, add_cells(counted)
+        if self._sum is None:  # every cell was spoiled: the parameters stay, but what was spoiled is remembered
+            return self._vote(self._model, now)
+        contributors = sum(result.contributors for result in self._results.values())
+        self.state, self._total = State.STEPPING, add_cells([(self._sum, contributors)])
+        self._sum = None
         return [Step(self._parent, self._total)]
 
     def _header(self, params_digest: Digest) -> Header:
         assert self._certificate is not None
+        sets = self._certificate.sets
         return Header(
             slot=self._view.slot(self._height),
             parent=self._parent,
             params_digest=params_digest,
-            sets=list_digest(self._certificate.sets),
-            total=Digest(hashlib.sha256(self._total).digest()),
-            cells=tuple(result for _, (result, _lanes) in sorted(self._opened.items())),
+            sets=list_digest(sets),
+            total=NO_DIGEST if self._total is None else Digest(hashlib.sha256(self._total).digest()),
+            cells=tuple(result for _, result in sorted(self._results.items())),
             epsilon_micro=None if self._privacy is None else self._privacy.header_epsilon_micro(self._height),
+            suspects=after(self._suspects, self._view.epoch, self._height, spoiled_sets(sets, self._results.values())),
         )
 
     def _try_certify(self, now: float) -> Effects:

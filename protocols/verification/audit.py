@@ -27,11 +27,20 @@ from protocols.rounds.cells import indices, stripes
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.gatherer import EVENTS, JOBS, REFETCH_S, Gatherer, Part
 from protocols.rounds.summing import Announced, Roots
+from protocols.rounds.suspects import after, spoiled_sets
 from protocols.told import Certified
-from protocols.types import Height, PeerKey
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import chunk_roots, update_root
 from protocols.updates.totals import add_cells
-from protocols.wire.messages import Aggregate, CellResult, Header, HeaderCertificate, SetList
+from protocols.wire.messages import (
+    NO_SUSPECTS,
+    Aggregate,
+    CellResult,
+    Header,
+    HeaderCertificate,
+    SetList,
+    Suspects,
+)
 
 KEY_MAX_BYTES = 16_384
 
@@ -45,7 +54,11 @@ class State(enum.Enum):
 
 
 class Audit(Machine[State]):
-    """One validator, one round. A verdict names the aggregator, and the first chunk in which its sum is wrong."""
+    """One validator, one round. A verdict names the aggregator, and the first chunk in which its sum is wrong.
+
+    Args:
+        suspects: what the header carries on which the round began.
+    """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.WAITING, Aggregate): "early",
@@ -72,11 +85,13 @@ class Audit(Machine[State]):
         chunks: int,
         layout: Layout,
         privacy: Privacy | None = None,
+        suspects: Suspects = NO_SUSPECTS,
     ) -> None:
         super().__init__(State.WAITING)
         self._privacy = privacy
         self._view, self._height = view, height
         self._scheme, self._chunks, self._layout = scheme, chunks, layout
+        self._suspects = suspects
         self._sets: SetList | None = None
         self._early: dict[tuple[int, PeerKey], Received] = {}
         self._gatherer = Gatherer(view, height, scheme, chunks, keep=False, anywhere=True)
@@ -212,6 +227,9 @@ class Audit(Machine[State]):
         counted = [result for result in self._header.cells if result.contributors]
         if self._header.sets != list_digest(self._sets) or not all(self._binds(result) for result in counted):
             return self._refuse("it binds other sums than ours")
+        spoiled = spoiled_sets(self._sets, self._header.cells)
+        if self._header.suspects != after(self._suspects, self._view.epoch, self._height, spoiled):
+            return self._refuse("it suspects others than its results and its parent's give")
         if len(self._opened) < len(counted):
             missing = [result for result in counted if result.cell not in self._opening]
             self._opening.update(result.cell for result in missing)
@@ -222,8 +240,10 @@ class Audit(Machine[State]):
         cost = None if self._privacy is None else self._privacy.header_epsilon_micro(self._height)
         if self._header.epsilon_micro != cost:
             return self._refuse("its epsilon is not what so many rounds cost")
-        total = b"" if self._total is None else add_cells([(self._total, sum(self._opened.values()))])
-        if hashlib.sha256(total).digest() != self._header.total:
+        total = NO_DIGEST
+        if self._total is not None:
+            total = Digest(hashlib.sha256(add_cells([(self._total, sum(self._opened.values()))])).digest())
+        if total != self._header.total:
             return self._refuse("its total is not the sum of its cells")
         self.state = State.ATTESTED
         return [Attest(self._header)]

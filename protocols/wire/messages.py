@@ -16,6 +16,8 @@ from protocols.wire.codec import U8, U16, U32, U64, Bytes32, Bytes64, Size
 MAX_CHUNKS: Final = 4096
 MAX_STRIPES: Final = 256
 MAX_CELLS: Final = 512
+MAX_SPOILED: Final = 64
+MAX_EXCLUDED: Final = 64
 SEALED_MAX_BYTES: Final = 16_384
 EPOCH_KEY_BYTES: Final = 1_216
 DEGREE_PROOF_MAX_BYTES: Final = 512
@@ -284,6 +286,33 @@ class CellResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A set whose sum could not be opened: one of its contributors spoiled it."""
+
+    height: U64
+    contributors: Annotated[tuple[PeerKey, ...], Size(1, CELL_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A peer that is drawn into no cell before epoch `until`."""
+
+    peer: PeerKey
+    until: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What is known of who spoils cells (protocols/rounds/suspects.py), oldest first."""
+
+    spoiled: Annotated[tuple[Spoiled, ...], Size(0, MAX_SPOILED)] = ()
+    excluded: Annotated[tuple[Excluded, ...], Size(0, MAX_EXCLUDED)] = ()
+
+
+NO_SUSPECTS: Final = Suspects()
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """A checkpoint: what the subnet's parameters are after a round, and from what.
 
@@ -291,8 +320,9 @@ class Header:
         parent: digest of the header before (zero for the first).
         params_digest: SHA-256 of the model's canonical bytes after the outer step.
         sets: digest of the certified list.
-        total: SHA-256 of the weighted total's canonical bytes (protocols/updates/totals.py).
+        total: SHA-256 of the weighted total's canonical bytes (protocols/updates/totals.py); zero if no cell counts.
         epsilon_micro: the largest privacy budget spent by any contributor, in millionths; nil without DP.
+        suspects: after this round; cells of the next one follow from it.
     """
 
     slot: Slot
@@ -302,6 +332,7 @@ class Header:
     total: Digest
     cells: Annotated[tuple[CellResult, ...], Size(1, MAX_CELLS)]
     epsilon_micro: U64 | None
+    suspects: Suspects = NO_SUSPECTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from protocols.events import (
 )
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.wire import codec
-from protocols.wire.messages import Header, HeaderCertificate
+from protocols.wire.messages import Excluded, Header, HeaderCertificate, Suspects
 from tests.protocols.checkpoints.scene import (
     CHAIN,
     GENESIS,
@@ -249,10 +249,26 @@ def test_a_header_has_one_digest_and_every_field_counts() -> None:
         "total": NO_DIGEST,
         "cells": (),
         "epsilon_micro": 7,
+        "suspects": Suspects((), (Excluded(VALIDATOR.key, 3),)),
     }
     assert set(changes) == {field.name for field in dataclasses.fields(Header)}
     others = {header_digest(dataclasses.replace(CHAIN[0], **{name: value})) for name, value in changes.items()}  # type: ignore[arg-type]  # untyped for **kwargs
     assert len({header_digest(CHAIN[0]), *others}) == 1 + len(changes)
+
+
+def test_where_no_cell_counted_the_parameters_stay_and_nothing_is_fetched() -> None:
+    machine = ledger()
+    effects = machine.handle(arrives(0, total=NO_DIGEST, params_digest=GENESIS.params), 0)
+    assert of(effects, Fetch) == []
+    assert of(effects, Adopt)[0].model is None
+    assert machine.head.params == GENESIS.params
+    assert machine.height == 1
+
+
+def test_where_no_cell_counted_but_the_parameters_moved_the_model_is_fetched() -> None:
+    effects = ledger().handle(arrives(0, total=NO_DIGEST), 0)
+    assert observed(effects, "diverged")
+    assert [fetch.purpose for fetch in of(effects, Fetch)] == ["model"]
 
 
 @given(st.lists(st.sampled_from([*range(8), "abandon", "retry"]), max_size=12))

@@ -14,10 +14,21 @@ from protocols.privacy.promise import Privacy
 from protocols.rounds.conclusion import KIND, STAND_IN_S, Conclusion, State
 from protocols.rounds.epoch import EpochView
 from protocols.told import CellOpened, Certified, Shortfall
-from protocols.types import NO_DIGEST, Digest, Height
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.totals import add_cells
 from protocols.wire.envelope import digest_of
-from protocols.wire.messages import CellResult, Header, HeaderCertificate, HeaderVote, ListCertificate, SetList
+from protocols.wire.messages import (
+    NO_SUSPECTS,
+    CellResult,
+    Excluded,
+    Header,
+    HeaderCertificate,
+    HeaderVote,
+    ListCertificate,
+    SetList,
+    Spoiled,
+    Suspects,
+)
 from tests.protocols.playbook import (
     CELLS,
     COMMITTEE,
@@ -28,6 +39,7 @@ from tests.protocols.playbook import (
     VIEW,
     Peer,
     blamed,
+    observed,
     of,
     received,
     sent,
@@ -36,6 +48,7 @@ from tests.protocols.playbook import (
 )
 
 PARENT = Digest(b"parent".ljust(32))
+BEFORE = Digest(b"model before the step".ljust(32))
 MODEL = Digest(b"model after the step".ljust(32))
 SETS = SetList(VIEW.slot(ROUND), tuple(set_of(cell, map(submit, peers)) for cell, peers in enumerate(CELLS)))
 CERTIFIED = Certified(ListCertificate(SETS, 0, ()))
@@ -57,9 +70,13 @@ BY_RANK = sorted(COMMITTEE, key=lambda peer: VIEW.proposer_rank(ROUND, VIEW.comm
 
 
 def conclusion(
-    peer: Peer = BY_RANK[1], journal: Iterable[Journal] = (), view: EpochView = VIEW, height: Height = ROUND
+    peer: Peer = BY_RANK[1],
+    journal: Iterable[Journal] = (),
+    view: EpochView = VIEW,
+    height: Height = ROUND,
+    suspects: Suspects = NO_SUSPECTS,
 ) -> Conclusion:
-    return Conclusion(view, height, PARENT, peer.key, peer.sign, "subnet", journal)
+    return Conclusion(view, height, PARENT, peer.key, peer.sign, "subnet", journal, BEFORE, suspects)
 
 
 def test_under_a_promise_of_privacy_the_header_says_what_it_has_cost() -> None:
@@ -105,11 +122,28 @@ def test_a_cell_that_counts_nothing_adds_nothing_but_stands_in_the_header() -> N
     assert header.cells == (RESULTS[0], VOID[1].result)
 
 
-def test_if_no_cell_counts_the_round_says_why() -> None:
+def test_if_no_cell_counts_the_parameters_stay_and_the_spoiled_sets_are_remembered() -> None:
     machine = conclusion()
     for event in (CERTIFIED, VOID[0]):
         machine.handle(event, 0)
-    assert machine.handle(VOID[1], 0) == [Tell(Shortfall("every cell was spoiled by one of its contributors"))]
+    effects = machine.handle(VOID[1], 0)
+    header = sent(effects, HeaderVote)[0].header
+    assert (header.params_digest, header.total) == (BEFORE, NO_DIGEST)
+    expected = [Spoiled(ROUND, tuple(each.contributor for each in cell.contributions)) for cell in SETS.cells]
+    assert header.suspects == Suspects(tuple(expected), ())
+    assert of(effects, Step) == of(effects, Store) == []
+
+
+def test_who_is_convicted_is_told_once_and_carried_on() -> None:
+    liar = CELLS[0][0].key
+    known = [Spoiled(Height(0), tuple(sorted((liar, PeerKey(bytes([number]) * 32))))) for number in range(1, 5)]
+    machine = conclusion(suspects=Suspects(tuple(known), (Excluded(STRANGER.key, 4),)))
+    for event in (CERTIFIED, OPENED[0], VOID[1]):
+        machine.handle(event, 0)
+    effects = machine.handle(Stepped(MODEL), 0)
+    header = sent(effects, HeaderVote)[0].header
+    assert [each.peer for each in header.suspects.excluded] == [STRANGER.key, liar]
+    assert observed(effects, "excluded") == [{"height": ROUND, "peers": [liar.hex()]}]
 
 
 def test_a_learner_that_cannot_step_says_why_and_signs_nothing() -> None:

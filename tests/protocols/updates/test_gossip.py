@@ -51,6 +51,7 @@ def verdict(topic: str, peer: Peer, message: messages.Message) -> Verdict:
         (Verdict.ACCEPT, SUBNET, MEMBER, CERTIFICATE),
         (Verdict.ACCEPT, SUBNET, MEMBER, HEADER_CERTIFICATE),
         (Verdict.ACCEPT, PROOF, AGGREGATOR, SUM),
+        (Verdict.ACCEPT, PROOF, IDLE, SUM),  # which cells are mixed anew, and so who adds, only the round itself knows
         # not on this topic
         (Verdict.REJECT, PROOF, MEMBER, KEY),
         (Verdict.REJECT, SUBNET, AGGREGATOR, SUM),
@@ -59,9 +60,7 @@ def verdict(topic: str, peer: Peer, message: messages.Message) -> Verdict:
         (Verdict.REJECT, SUBNET, CONTRIBUTOR, KEY),
         (Verdict.REJECT, SUBNET, STRANGER, CERTIFICATE),
         (Verdict.REJECT, SUBNET, VALIDATOR, HEADER_CERTIFICATE),
-        (Verdict.REJECT, PROOF, IDLE, SUM),
         (Verdict.REJECT, PROOF, MEMBER, SUM),
-        (Verdict.REJECT, PROOF, AGGREGATOR, dataclasses.replace(SUM, cell=1)),
         (Verdict.REJECT, PROOF, AGGREGATOR, dataclasses.replace(SUM, cell=2)),
         (Verdict.REJECT, PROOF, AGGREGATOR, dataclasses.replace(SUM, slot=VIEW.slot(VIEW.heights[-1] + 1))),
         # an epoch that we do not know

@@ -16,19 +16,23 @@ from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.hashing import tagged
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
 from protocols.rounds.gatherer import REFETCH_S, Part
+from protocols.rounds.suspects import after, spoiled_sets
 from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest
 from protocols.updates.chunks import update_root
 from protocols.updates.totals import add_cells
 from protocols.verification.audit import Audit, State
 from protocols.wire.messages import (
+    NO_SUSPECTS,
     Aggregate,
     CellResult,
+    Excluded,
     Header,
     HeaderCertificate,
     HeaderVote,
     ListCertificate,
     SetList,
+    Suspects,
 )
 from tests.protocols.playbook import (
     CELLS,
@@ -78,7 +82,8 @@ VOID = CellResult(1, 0, NO_DIGEST, NO_DIGEST)
 def a_header(*results: CellResult, lanes: Iterable[np.ndarray] = LANES, sets: SetList = SETS) -> Header:
     total = add_cells((each, 4) for each in lanes)
     digest = Digest(hashlib.sha256(total).digest())
-    return Header(VIEW.slot(ROUND), NO_DIGEST, NO_DIGEST, list_digest(sets), digest, results or RESULTS, None)
+    suspects = after(NO_SUSPECTS, VIEW.epoch, ROUND, spoiled_sets(sets, results))
+    return Header(VIEW.slot(ROUND), NO_DIGEST, NO_DIGEST, list_digest(sets), digest, results or RESULTS, None, suspects)
 
 
 def certificate(header: Header, members: Iterable[int] = (1, 2, 3)) -> Event:
@@ -154,6 +159,12 @@ def test_it_attests_once() -> None:
 
 def test_a_spoiled_cell_binds_nothing_but_the_others_are_checked() -> None:
     header = a_header(RESULTS[0], VOID, lanes=LANES[:1])
+    assert header.suspects.spoiled
+    assert of(Desk().handle(CERTIFIED).handle(certificate(header)).effects, Attest) == [Attest(header)]
+
+
+def test_where_every_cell_was_spoiled_there_is_no_total() -> None:
+    header = dataclasses.replace(a_header(dataclasses.replace(VOID, cell=0), VOID), total=NO_DIGEST)
     assert of(Desk().handle(CERTIFIED).handle(certificate(header)).effects, Attest) == [Attest(header)]
 
 
@@ -197,6 +208,7 @@ def swapped(**changes: object) -> CellResult:
     return dataclasses.replace(RESULTS[0], **changes)  # type: ignore[arg-type]  # untyped for **kwargs
 
 
+FRAMED = Suspects((), (Excluded(CELLS[0][0].key, 9),))
 OTHER_KEY = (np.frombuffer(KEYS[0], "<i2") + 1).astype("<i2").tobytes()
 HUGE_KEY = np.full(4096, 2**15 - 1, "<i2").tobytes()
 
@@ -210,6 +222,8 @@ HUGE_KEY = np.full(4096, 2**15 - 1, "<i2").tobytes()
         (a_header(sets=dataclasses.replace(SETS, cells=SETS.cells[:1])), "other sums than ours"),
         (a_header(lanes=[LANES[0], LANES[1] + 1]), "its total is not the sum of its cells"),
         (a_header(RESULTS[0], VOID), "its total is not the sum of its cells"),
+        (dataclasses.replace(a_header(RESULTS[0], VOID), suspects=NO_SUSPECTS), "suspects others"),
+        (dataclasses.replace(a_header(), suspects=FRAMED), "suspects others"),
         (a_header(swapped(key_digest=tagged("summed-key", OTHER_KEY)), RESULTS[1]), "does not prove itself"),
         (a_header(swapped(key_digest=tagged("summed-key", HUGE_KEY)), RESULTS[1]), "not the bytes of a summed key"),
         (a_header(swapped(key_digest=tagged("summed-key", b"")), RESULTS[1]), "not the bytes of a summed key"),
