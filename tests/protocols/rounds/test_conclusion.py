@@ -76,7 +76,7 @@ def conclusion(
     height: Height = ROUND,
     suspects: Suspects = NO_SUSPECTS,
 ) -> Conclusion:
-    return Conclusion(view, height, PARENT, peer.key, peer.sign, "subnet", journal, BEFORE, suspects)
+    return Conclusion(view, height, PARENT, peer.key, peer.sign, "subnet", journal, None, BEFORE, suspects)
 
 
 def test_under_a_promise_of_privacy_the_header_says_what_it_has_cost() -> None:
