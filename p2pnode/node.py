@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Final
 
 import trio
@@ -67,6 +68,7 @@ class NodeConfig:
         bootstrap: multiaddrs to begin with.
         linger_s: seconds for which it still serves others after the last round.
         seed: of the model's initialisation; the subnet's, not the node's.
+        privacy_budget: epsilon that the data's owner allows at most, if the task allows more; 0 leaves it to the task.
     """
 
     roles: Role
@@ -77,6 +79,7 @@ class NodeConfig:
     bootstrap: tuple[str, ...] = ()
     linger_s: float = 5.0
     seed: int = 0
+    privacy_budget: float = 0.0
 
 
 def protocol_prefix(chain_id: int, subnet: SubnetRecord) -> str:
@@ -308,11 +311,14 @@ class Node:
         A node without a part in the sums goes on with everything else.
         """
         privacy, spent = self.learner.schema.privacy, self._driver.contributed - {height}
-        if not self._has_data or privacy is None or len(spent) < privacy.rounds:
+        if not self._has_data or privacy is None:
             return self._has_data
+        budget = min(each for each in (privacy.budget, self._config.privacy_budget, inf) if each)
+        if len(spent) < privacy.rounds_within(budget if isfinite(budget) else 0):
+            return True
         cost = privacy.epsilon_micro(len(spent)) / 1e6
         reason = (
-            f"privacy budget: {len(spent)} updates have cost epsilon {cost:.3f} of {privacy.budget:g} (delta "
+            f"privacy budget: {len(spent)} updates have cost epsilon {cost:.3f} of {budget:g} (delta "
             f"{privacy.delta:g}); one more would exceed it, so this node trains no more, and serves on"
         )
         self._observe("sat-out", {"height": height, "reason": reason})

@@ -99,6 +99,7 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
                     registry=place.registry,
                     bootstrap=settings.bootstrap,
                     held_out=examples is not None,
+                    privacy_budget=settings.privacy_budget or 0.0,
                 )
                 workers = ThreadWorkers(settings.worker_threads)
                 ports = Ports(
@@ -252,6 +253,14 @@ def _check_privacy(settings: NodeSettings, params: Params) -> None:
         )
 
 
+def _check_promise(settings: NodeSettings, task: Task) -> None:
+    """Raises SettingsError if this data's owner wants differential privacy, and the subnet promises none."""
+    if settings.privacy_budget is not None and task.update_schema.privacy is None:
+        raise SettingsError(
+            "this subnet promises no differential privacy, but you set a privacy_budget: without it you can join"
+        )
+
+
 async def _prepare(settings: NodeSettings, chain: EvmChain) -> tuple[Task, Examples | None]:
     """The subnet's task, and this node's data for it."""
     subnet = await chain.subnet()
@@ -262,4 +271,5 @@ async def _prepare(settings: NodeSettings, chain: EvmChain) -> tuple[Task, Examp
     task = await trio.to_thread.run_sync(load_spec, spec, settings.task)
     if not settings.role & Role.DATA:
         return task, None
+    _check_promise(settings, task)
     return task, await trio.to_thread.run_sync(load_examples, settings.need("data"), task.schema)

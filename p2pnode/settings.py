@@ -64,6 +64,11 @@ class NodeSettings(BaseSettings):
     k_min_least: int = Field(
         5, ge=2, description="With data, only join subnets that open sums of at least so many updates."
     )
+    privacy_budget: float | None = Field(
+        None,
+        gt=0,
+        description="With data, only join subnets with differential privacy, and train until it costs this epsilon.",
+    )
     listen: str = Field(
         "/ip4/127.0.0.1/tcp/0",
         pattern=r"^/(ip4|ip6|dns4|dns6)/[^/]+/tcp/\d{1,5}$",

@@ -115,11 +115,22 @@ def _prepare(folder: RunFolder, past: History) -> Task:
     try:
         task = load_task(scenario.task, scenario.options)
         deal_data(scenario, task)
+        _check_budget(scenario, task)
     except TwoPMError:
         if not past.seconds:
             folder.discard()
         raise
     return task
+
+
+def _check_budget(scenario: Scenario, task: Task) -> None:
+    """Raises LocalError if the run would go on after everybody has stopped."""
+    privacy = task.update_schema.privacy
+    if privacy is not None and privacy.rounds < scenario.rounds:
+        raise LocalError(
+            f"the privacy budget of {privacy.budget:g} lasts for {privacy.rounds} rounds, not for {scenario.rounds}: "
+            "take fewer --rounds, a larger --dp-budget, or more --dp-noise"
+        )
 
 
 def _finish(folder: RunFolder, outcome: Outcome, progress: Progress) -> None:
@@ -139,6 +150,8 @@ def _finish(folder: RunFolder, outcome: Outcome, progress: Progress) -> None:
         reasons = "; ".join(dict.fromkeys(summary["abandoned"].values()))
         raise LocalError(f"no round was completed ({reasons}); see {folder.path / 'report.html'}")
     checkpoints = summary["checkpoints"]
+    if summary["epsilon"] is not None:
+        progress.say(f"privacy    no row of data has cost more than epsilon {summary['epsilon']:.3f}")
     progress.say(
         f"{summary['rounds_applied']} of {scenario.rounds} rounds in {seconds(summary['wall_seconds'])}: "
         f"{metrics_line(summary['final_metrics'])}\n"

@@ -72,8 +72,11 @@ class Privacy:
     @property
     def rounds(self) -> int:
         """Rounds that the budget lasts for."""
-        budget_micro = int(self.budget * 1e6) if self.budget else 0
-        return rounds_within(self.noise_multiplier, self.delta, budget_micro, ROUNDS_MAX) if self.budget else ROUNDS_MAX
+        return self.rounds_within(self.budget)
+
+    def rounds_within(self, budget: float) -> int:
+        """Rounds that a budget lasts for, by these terms; 0 is no end."""
+        return rounds_within(self.noise_multiplier, self.delta, int(budget * 1e6), ROUNDS_MAX) if budget else ROUNDS_MAX
 
     def carriers(self, members: int, quorum: int) -> int:
         """Members of any set that may be opened that surely add their noise: the others come all.

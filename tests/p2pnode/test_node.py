@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,15 +227,20 @@ def test_the_journals_end_is_where_a_node_goes_on() -> None:
 # ------------------------------------------------------------------------------------------------------------ privacy
 
 
-def test_a_peer_stops_at_its_privacy_budget_also_across_a_restart_and_serves_on() -> None:
+@pytest.mark.parametrize("whose", ["the task's", "the owners'"])
+def test_a_peer_stops_at_its_privacy_budget_also_across_a_restart_and_serves_on(
+    whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two updates fit into the budget; what a node made before it died counts."""
-    options = {"noise_multiplier": 4.0, "budget": 1.6}
+    tasks, owners = (1.6, 9.0) if whose == "the task's" else (0.0, 1.6)
+    monkeypatch.setattr(simnet.world, "NodeConfig", partial(NodeConfig, privacy_budget=owners))
+    options = {"noise_multiplier": 4.0, "budget": tasks}
     world = Sabotaged(options=options, params={**RULES, "k_min": 4, "dropouts": 2})
     world.at.append(("peer-03", "submitted", 0, restart(1)))
     world.play()
     privacy = world.task.update_schema.privacy
     assert privacy is not None
-    assert privacy.rounds == 2
+    assert privacy.rounds_within(1.6) == 2
     for name in ("peer-00", "peer-03"):
         assert {each["height"] for each in world.of(name, "submitted")} == {0, 1}
         (told,) = world.of(name, "sat-out")
@@ -243,6 +249,7 @@ def test_a_peer_stops_at_its_privacy_budget_also_across_a_restart_and_serves_on(
         costs = [each["epsilon"] for each in world.of(name, "applied")]
         assert costs == sorted(costs)
         assert 0 < costs[-1] <= 1.6
+        assert costs[-1] == privacy.epsilon_micro(2) / 1e6
     assert world.of("peer-03", "abandoned")[-1]["height"] == 2  # nobody contributes any more; the node is still there
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from p2pnode.errors import ChainError, SettingsError
 from p2pnode.identity import Identity, new_identity
+from p2pnode.learning.task import load_task
 from p2pnode.ports import RequestHandler
-from p2pnode.program import RealClock, leave_subnet, register_operator, show_operator
+from p2pnode.program import RealClock, _check_promise, leave_subnet, register_operator, show_operator
 from p2pnode.services import INFO, Info
 from p2pnode.settings import NodeSettings
 from p2pnode.transport.host import open_transport
@@ -125,6 +126,14 @@ async def test_an_operator_without_funds_gets_them_where_a_faucet_is_and_else_is
         await register_operator(settings, poor)
     assert (await show_operator(settings, poor))["balance_wei"] == 0  # asking costs nothing
     await leave_subnet(settings, identity)
+
+
+def test_who_sets_a_privacy_budget_joins_no_subnet_without_a_promise() -> None:
+    careful = NodeSettings(privacy_budget=8)
+    with pytest.raises(SettingsError, match="promises no differential privacy"):
+        _check_promise(careful, load_task("digits"))
+    _check_promise(careful, load_task("digits", {"noise_multiplier": 4.0}))
+    _check_promise(NodeSettings(), load_task("digits"))
 
 
 async def test_the_real_clock_is_the_systems() -> None:

@@ -48,6 +48,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "data": ("d.csv", Path("d.csv")),
         "allow_plaintext": ("true", True),
         "k_min_least": ("3", 3),
+        "privacy_budget": ("8", 8.0),
         "listen": ("/ip4/0.0.0.0/tcp/1", "/ip4/0.0.0.0/tcp/1"),
         "metrics_port": ("9", 9),
         "log_level": ("debug", "debug"),

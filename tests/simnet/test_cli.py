@@ -29,6 +29,7 @@ def simnet(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
         (["--task", "digit"], "unknown task 'digit'; known: breast_cancer, digits"),
         (["--peers", "3", "--k-min", "4", "--dropouts", "0"], "3 peers cannot fill one cell"),
         (["--threshold", "9"], "threshold 9 exceeds the committee of 7"),
+        (["--dp-noise", "4", "--dp-budget", "2", "--rounds", "5"], "lasts for 3 rounds, not for 5"),
         (["--preset", "testnet", "--k-min", "5"], "do not reach what it claims"),
         (["--backend", "cloud"], "backend = 'cloud'"),
         (["--option", "rate"], "write it as KEY=VALUE"),
