@@ -14,8 +14,11 @@ from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.crypto import keccak
 
 CONTRACTS: Final = (
+    "Authority",
     "CheckpointAnchor",
+    "LocalStakeSource",
     "OperatorRegistry",
+    "StakeVault",
     "SubnetRegistry",
 )
 
@@ -66,6 +69,11 @@ def interface(name: str) -> Interface:
 def selector(entry: Mapping[str, Any]) -> bytes:
     """The four bytes by which a function or an error is known."""
     return topic(entry)[:4]
+
+
+def function_selector(contract: str, function: str) -> bytes:
+    """The four bytes by which a function of a contract is known."""
+    return selector(interface(contract)._entries["function", function])
 
 
 def topic(entry: Mapping[str, Any]) -> bytes:

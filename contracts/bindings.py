@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 from contracts.abi import CONTRACTS, AbiError, Interface, decode_error, decode_event, interface, selector
+from contracts.economy_events import ECONOMY_EVENTS, EconomyEvent
+from contracts.economy_words import ECONOMY_WORDS
+from contracts.terms import Economics, Parent, Terms, Windows
 
 T = TypeVar("T")
 
@@ -52,6 +55,8 @@ class Subnet:
     opened_block: int
     params: bytes
     task: bytes
+    model: bytes
+    schema: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,6 @@ class Operator:
     joined_block: int
     left_block: int
     roles: int
-    withdrawn: bool
     peer_proof: bytes
 
 
@@ -121,14 +125,6 @@ class OperatorLeft:
 
 
 @dataclass(frozen=True, slots=True)
-class StakeWithdrawn:
-    subnet_id: int
-    account: bytes
-    index: int
-    stake: int
-
-
-@dataclass(frozen=True, slots=True)
 class Proposed:
     subnet_id: int
     height: int
@@ -155,7 +151,7 @@ class Finalised:
 
 
 Event = (
-    SubnetFounded | SubnetOpened | OperatorRegistered | OperatorLeft | StakeWithdrawn | Proposed | Attested | Finalised
+    SubnetFounded | SubnetOpened | OperatorRegistered | OperatorLeft | Proposed | Attested | Finalised | EconomyEvent
 )
 EVENTS: Final[dict[str, Callable[..., Event]]] = {
     kind.__name__: kind
@@ -164,10 +160,10 @@ EVENTS: Final[dict[str, Callable[..., Event]]] = {
         SubnetOpened,
         OperatorRegistered,
         OperatorLeft,
-        StakeWithdrawn,
         Proposed,
         Attested,
         Finalised,
+        *ECONOMY_EVENTS,
     )
 }
 
@@ -176,7 +172,7 @@ def event(topics: Sequence[bytes], data: bytes) -> Event | None:
     """A log as one of the events above; None if it is none of them. Raises `AbiError`."""
     for name in CONTRACTS:
         entry = interface(name).events.get(topics[0] if topics else b"")
-        if entry is not None:
+        if entry is not None and entry["name"] in EVENTS:
             return EVENTS[entry["name"]](*_in_order(entry["inputs"], decode_event(entry, topics, data)))
     return None
 
@@ -188,7 +184,9 @@ def _in_order(inputs: Sequence[Any], values: dict[str, Any]) -> list[Any]:
 # -- contracts ---------------------------------------------------------------------------------------------------------
 
 
-class _Contract:
+class Contract:
+    """A contract at an address; subclasses are named as its artifact."""
+
     def __init__(self, address: bytes) -> None:
         self.address = address
         self._interface: Interface = interface(type(self).__name__)
@@ -211,15 +209,18 @@ def _bytes(value: bytes) -> bytes:
     return value
 
 
-class SubnetRegistry(_Contract):
+class SubnetRegistry(Contract):
     """See contracts/src/interfaces/ISubnetRegistry.sol."""
 
     @staticmethod
-    def deployment() -> Transaction:
-        return Transaction(b"", interface("SubnetRegistry").deployment())
+    def deployment(authority: bytes) -> Transaction:
+        return Transaction(b"", interface("SubnetRegistry").deployment(authority))
 
-    def found(self, params: bytes, task: bytes, operators: bytes, anchor: bytes) -> Transaction:
-        return self._send("found", params, task, operators, anchor)
+    def found(self, terms: Terms) -> Transaction:
+        return self._send("found", terms.encoded())
+
+    def set_economics(self, subnet_id: int, economics: Economics) -> Transaction:
+        return self._send("setEconomics", subnet_id, economics.encoded())
 
     def open(self, subnet_id: int) -> Transaction:
         return self._send("open", subnet_id)
@@ -230,14 +231,22 @@ class SubnetRegistry(_Contract):
     def subnet(self, subnet_id: int) -> View[Subnet]:
         return self._ask(lambda values: Subnet(*values), "subnet", subnet_id)
 
+    def economics_of(self, subnet_id: int) -> View[Economics]:
+        return self._ask(lambda values: Economics(*values), "economicsOf", subnet_id)
 
-class OperatorRegistry(_Contract):
+    def windows_of(self, subnet_id: int) -> View[Windows]:
+        return self._ask(lambda values: Windows(*values), "windowsOf", subnet_id)
+
+    def parents_of(self, subnet_id: int) -> View[tuple[Parent, ...]]:
+        return self._ask(lambda found: tuple(Parent(*values) for values in found), "parentsOf", subnet_id)
+
+
+class OperatorRegistry(Contract):
     """See contracts/src/interfaces/IOperatorRegistry.sol."""
 
     @staticmethod
-    def deployment(subnets: bytes, min_stake_wei: int, exit_delay_blocks: int) -> Transaction:
-        data = interface("OperatorRegistry").deployment(subnets, min_stake_wei, exit_delay_blocks)
-        return Transaction(b"", data)
+    def deployment(subnets: bytes, source: bytes, vault: bytes, min_stake: int) -> Transaction:
+        return Transaction(b"", interface("OperatorRegistry").deployment(subnets, source, vault, min_stake))
 
     def register(self, subnet_id: int, peer: bytes, peer_proof: bytes, roles: int, stake: int) -> Transaction:
         return self._send("register", subnet_id, peer, peer_proof, roles, value=stake)
@@ -245,8 +254,8 @@ class OperatorRegistry(_Contract):
     def deregister(self, subnet_id: int) -> Transaction:
         return self._send("deregister", subnet_id)
 
-    def withdraw(self, subnet_id: int, index: int) -> Transaction:
-        return self._send("withdraw", subnet_id, index)
+    def refresh(self, subnet_id: int, accounts: Sequence[bytes]) -> Transaction:
+        return self._send("refresh", subnet_id, list(accounts))
 
     def operator_count(self, subnet_id: int) -> View[int]:
         return self._ask(_int, "operatorCount", subnet_id)
@@ -260,14 +269,23 @@ class OperatorRegistry(_Contract):
     def validator_stake(self, subnet_id: int) -> View[int]:
         return self._ask(_int, "validatorStake", subnet_id)
 
-    def min_stake_wei(self) -> View[int]:
-        return self._ask(_int, "MIN_STAKE_WEI")
+    def validator_weight_at(self, subnet_id: int, account: bytes, block_number: int) -> View[int]:
+        return self._ask(_int, "validatorWeightAt", subnet_id, account, block_number)
 
-    def exit_delay_blocks(self) -> View[int]:
-        return self._ask(_int, "EXIT_DELAY_BLOCKS")
+    def validator_weight_total_at(self, subnet_id: int, block_number: int) -> View[int]:
+        return self._ask(_int, "validatorWeightTotalAt", subnet_id, block_number)
+
+    def min_stake(self) -> View[int]:
+        return self._ask(_int, "MIN_STAKE")
+
+    def vault(self) -> View[bytes]:
+        return self._ask(_bytes, "VAULT")
+
+    def stake_source(self) -> View[bytes]:
+        return self._ask(_bytes, "stakeSource")
 
 
-class CheckpointAnchor(_Contract):
+class CheckpointAnchor(Contract):
     """See contracts/src/interfaces/ICheckpointAnchor.sol."""
 
     @staticmethod
@@ -304,15 +322,12 @@ WORDS: Final[dict[str, str]] = {
     "AlreadyOpen": "subnet {subnetId} was opened in block {openedBlock} already",
     "AlreadyProposed": "checkpoint {header} stands already, at height {height}",
     "AlreadyRegistered": "{account} is registered in subnet {subnetId} already; leave it first to change peer or roles",
-    "AlreadyWithdrawn": "stake {index} of subnet {subnetId} has been paid back already",
     "BadLength": "params of {paramsBytes} and task of {taskBytes} bytes: neither over {limitBytes}, params not empty",
     "BadPeer": "peer {peer} with a proof of {proofBytes} bytes: a peer is not zero and its proof has 64 bytes",
     "BadRoles": "roles {roles}: a sum of 1 (data), 2 (compute), 4 (validator) is needed",
     "BelowFinal": "height {height} of subnet {subnetId} is settled: {finalHeight} is final",
     "ConflictsWithFinal": "checkpoint {header} of subnet {subnetId} does not build on the final one, {finalHeader}",
-    "FailedCall": "the receiver refused the payment",
     "FinalityLags": "{limit} checkpoints of subnet {subnetId} wait above final height {finalHeight}; attest first",
-    "InsufficientBalance": "the contract holds {balance} wei, but {needed} are due",
     "JoinedTooLate": "validator {account} joined subnet {subnetId} at block {joinedBlock}, not before {proposedBlock}",
     "NotAContract": "there is no contract at {account}",
     "NotAboveParent": "height {height} is not above its parent's, {parentHeight}",
@@ -321,19 +336,12 @@ WORDS: Final[dict[str, str]] = {
     "NotRegistered": "{account} is not registered in subnet {subnetId}",
     "NotThisRegistry": "subnet {subnetId} keeps its operators in another registry, {named}",
     "NotValidating": "{account} is no validator of subnet {subnetId}; only those attest",
-    "NotYourStake": "stake {index} of subnet {subnetId} belongs to {owner}",
-    "PeerTaken": "peer {peer} belongs to operator {owner} in subnet {subnetId}",
-    "ReentrancyGuardReentrantCall": "the receiver called back into the contract",
-    "SafeCastOverflowedUintDowncast": "{value} does not fit {bits} bits",
-    "StakeLocked": "the stake in subnet {subnetId} is bound until block {untilBlock}",
-    "StakeTooSmall": "the stake of {sent} wei is below the minimum of {minimum} wei",
-    "StillActive": "{account} is still active in subnet {subnetId}; leave it first",
     "SubnetClosed": "subnet {subnetId} is not open yet",
     "UnknownCheckpoint": "nobody proposed checkpoint {header} at height {height} in subnet {subnetId}",
-    "UnknownOperator": "subnet {subnetId} has no operator number {index}",
     "UnknownParent": "parent {parent} is no checkpoint of subnet {subnetId} that the next one can build on",
     "UnknownSubnet": "there is no subnet {subnetId}",
     "ZeroHeader": "a checkpoint's header cannot be zero",
+    **ECONOMY_WORDS,
 }
 """What each custom error of the contracts says to people."""
 

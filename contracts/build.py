@@ -20,6 +20,7 @@ FOLDER: Final = Path(__file__).resolve().parent
 SOURCES: Final = FOLDER / "src"
 ARTIFACTS: Final = FOLDER / "artifacts"
 CONTRACTS: Final = (
+    "Authority",
     "CheckpointAnchor",
     "DMPToken",
     "EigenLayerStakeSource",
@@ -80,9 +81,11 @@ def _node(script: str, *arguments: str, stdin: str = "") -> str:
     """Runs a script of the wheel's own node_modules (npm) or of ours (an absolute path); returns its output."""
     executable = node()
     command = [str(executable), str(executable.parents[1] / "lib" / "node_modules" / script), *arguments]
-    # Into a file: solc.js exits before a pipe has taken more than 64 KiB.
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        done = subprocess.run(command, cwd=FOLDER, input=stdin, stdout=out, stderr=err, text=True, check=False)  # noqa: S603  # fixed scripts of the pinned lock
+    # By files: solc.js neither reads nor writes more than the 64 KiB that a pipe takes at once.
+    with tempfile.TemporaryFile("w+") as into, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        into.write(stdin)
+        into.seek(0)
+        done = subprocess.run(command, cwd=FOLDER, stdin=into, stdout=out, stderr=err, check=False)  # noqa: S603  # fixed scripts of the pinned lock
         out.seek(0)
         err.seek(0)
         if done.returncode != 0:

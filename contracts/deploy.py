@@ -23,11 +23,16 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import TransactionNotFound, Web3Exception
 from web3.types import RPCEndpoint
 
+from contracts.abi import function_selector
 from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
+from contracts.economy import Authority, LocalStakeSource, StakeVault
 
 KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
 RECEIPT_TIMEOUT_S: Final = 120.0
 FAUCET_WEI: Final = 10**20
+ONE: Final = 10**18
+VAULT_SLASHER: Final = 1
+"""The role of the stake source: it alone slashes vaults."""
 
 
 class DeployError(Exception):
@@ -36,12 +41,12 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Economics:
-    """What is fixed for good when the contracts are deployed: the least stake in wei, and for how many blocks it stays
-    bound after its operator left.
+    """What is fixed for good when the contracts are deployed: the least stake in wei, and for how many seconds at least
+    (twice as many at most) it can be slashed after its owner asked for it back.
     """
 
     min_stake_wei: int = 10**18
-    exit_delay_blocks: int = 100
+    exit_delay_s: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,9 @@ class Deployment:
 
     chain_id: int
     genesis: bytes
+    authority: bytes
+    vault: bytes
+    source: bytes
     subnets: bytes
     operators: bytes
     anchor: bytes
@@ -85,13 +93,20 @@ class _Deployer:
         self._known = self._read()
 
     def run(self, economics: Economics) -> Deployment:
-        subnets = self._contract("subnets", SubnetRegistry.deployment)
+        me = bytes.fromhex(self._account.address[2:])
+        authority = self._contract("authority", lambda: Authority.deployment(me))
+        vault = self._contract("vault", lambda: StakeVault.deployment(bytes(20), economics.exit_delay_s, me, authority))
+        source = self._contract("source", lambda: LocalStakeSource.deployment([(vault, ONE)], authority))
+        subnets = self._contract("subnets", lambda: SubnetRegistry.deployment(authority))
         operators = self._contract(
-            "operators",
-            lambda: OperatorRegistry.deployment(subnets, economics.min_stake_wei, economics.exit_delay_blocks),
+            "operators", lambda: OperatorRegistry.deployment(subnets, source, vault, economics.min_stake_wei)
         )
         anchor = self._contract("anchor", lambda: CheckpointAnchor.deployment(subnets, operators))
-        return Deployment(self._chain_id, self._genesis, subnets, operators, anchor)
+        powers = Authority(authority)
+        self._call("source may slash", powers.grant_role(VAULT_SLASHER, source))
+        slash = [function_selector("StakeVault", "slash")]
+        self._call("vault is slashed by", powers.set_target_function_role(vault, slash, VAULT_SLASHER))
+        return Deployment(self._chain_id, self._genesis, authority, vault, source, subnets, operators, anchor)
 
     def _read(self) -> dict[str, Any]:
         ours = {"chain_id": self._chain_id, "genesis": self._genesis.hex()}
@@ -114,12 +129,23 @@ class _Deployer:
                 raise DeployError(f"{self._out} names {name} at 0x{address.hex()}, but no contract stands there")
             return address
         self._fund()
-        address = self._send(transaction())
-        self._known[name] = address.hex()
+        created = self._send(transaction())["contractAddress"]
+        if not created:
+            raise DeployError(f"the chain says of {name}'s deployment that it made no contract")
+        self._remember(name, created[2:].lower())
+        return bytes.fromhex(created[2:])
+
+    def _call(self, name: str, transaction: Transaction) -> None:
+        """Makes a call that sets something up, unless an earlier run has made it."""
+        if name not in self._known:
+            self._fund()
+            self._remember(name, self._send(transaction)["transactionHash"].hex())
+
+    def _remember(self, name: str, value: str) -> None:
+        self._known[name] = value
         temporary = self._out.with_suffix(self._out.suffix + ".new")
         temporary.write_text(json.dumps(self._known, indent=1) + "\n")
         temporary.replace(self._out)
-        return address
 
     def _fund(self) -> None:
         if self._w3.eth.get_balance(self._account.address):
@@ -129,14 +155,17 @@ class _Deployer:
             raise DeployError(f"the deployer {self._account.address} has no funds; send it some")
         self._wait(lambda: self._w3.eth.get_balance(self._account.address) or None)
 
-    def _send(self, transaction: Transaction) -> bytes:
+    def _send(self, transaction: Transaction) -> Any:
+        """The receipt of a transaction that went through."""
         fees = self._w3.eth.gas_price
         call: dict[str, Any] = {"from": self._account.address, "data": Web3.to_hex(transaction.data)}
+        call |= {"to": Web3.to_checksum_address(transaction.to)} if transaction.to else {}
         signed = self._account.sign_transaction(
             {
                 "type": 2,
                 "chainId": self._chain_id,
                 "nonce": self._w3.eth.get_transaction_count(self._account.address, "pending"),
+                **({"to": call["to"]} if transaction.to else {}),
                 "data": call["data"],
                 "value": 0,
                 "gas": self._w3.eth.estimate_gas(call),  # type: ignore[arg-type]  # a TypedDict in web3
@@ -146,9 +175,9 @@ class _Deployer:
         )
         sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = self._wait(lambda: self._receipt(sent))
-        if receipt["status"] != 1 or not receipt["contractAddress"]:
-            raise DeployError(f"the deployment in transaction {sent.to_0x_hex()} failed")
-        return bytes.fromhex(receipt["contractAddress"][2:])
+        if receipt["status"] != 1:
+            raise DeployError(f"transaction {sent.to_0x_hex()} failed")
+        return receipt
 
     def _receipt(self, sent: Any) -> Any:
         try:
@@ -174,13 +203,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--url", required=True, help="the chain's JSON-RPC")
     parser.add_argument("--out", type=Path, required=True, help="the deployment file")
     parser.add_argument("--min-stake-wei", type=int, default=defaults.min_stake_wei)
-    parser.add_argument("--exit-delay-blocks", type=int, default=defaults.exit_delay_blocks)
+    parser.add_argument("--exit-delay-s", type=int, default=defaults.exit_delay_s)
     options = parser.parse_args(arguments)
     try:
         key = bytes.fromhex(os.environ.get(KEY_VARIABLE, "").removeprefix("0x"))
         if len(key) != 32:
             raise DeployError(f"set {KEY_VARIABLE} to the deployer's private key, 32 bytes in hex")
-        made = deploy(options.url, key, options.out, Economics(options.min_stake_wei, options.exit_delay_blocks))
+        made = deploy(options.url, key, options.out, Economics(options.min_stake_wei, options.exit_delay_s))
     except (DeployError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -266,6 +266,8 @@ class Ledger:
         if call.value > balance:
             raise RefusedError(f"insufficient funds: {call.value} wei needed, {balance} there")
         with vm.in_costless_state() as state:
+            # py-evm would take the machine's clock: a call runs in the next block, at its earliest time.
+            state.execution_context._timestamp = (at or self.head).timestamp + 1  # type: ignore[attr-defined]  # no setter
             unsigned = vm.create_unsigned_transaction(
                 nonce=state.get_nonce(Address(call.sender)),
                 gas_price=0,

@@ -66,7 +66,7 @@ contract DMPToken is IDMPToken, ERC20Votes, AccessManaged {
         Exit storage leaving = _exits[msg.sender][index];
         (uint256 amount, uint48 claimableAt) = (leaving.amount, leaving.claimableAt);
         if (claimableAt == 0) revert UnknownExit(msg.sender, index);
-        if (clock() < claimableAt) revert ExitNotDue(claimableAt);
+        if (clock() < claimableAt) revert ExitWaits(claimableAt);
         leaving.claimableAt = 0;
         queued -= amount;
         staked -= amount;

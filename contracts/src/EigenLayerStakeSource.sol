@@ -25,7 +25,7 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
 
     address[] private _strategies;
     uint96[] private _weights;
-    mapping(address operator => Checkpoints.Trace208) private _recorded;
+    mapping(address operator => Checkpoints.Trace208) private _noted;
     /// @dev All that was ever slashed of an operator, by time.
     mapping(address operator => Checkpoints.Trace208) private _slashed;
     /// @inheritdoc IStakeSource
@@ -49,7 +49,7 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
             revert LengthsDiffer(strategies_.length, weights.length);
         }
         for (uint256 i = 1; i < strategies_.length; ++i) {
-            if (strategies_[i] <= strategies_[i - 1]) revert NotAscending(strategies_[i]);
+            if (strategies_[i] <= strategies_[i - 1]) revert StrategiesNotAscending(strategies_[i]);
         }
         ALLOCATIONS = allocations;
         DELEGATIONS = delegations;
@@ -84,11 +84,11 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         emit OperatorLeft(operator);
     }
 
-    /// @inheritdoc IEigenLayerStakeSource
-    function record(address operator) public returns (uint256 present) {
+    /// @inheritdoc IStakeSource
+    function note(address operator) public returns (uint256 present) {
         present = stake(operator);
-        _recorded[operator].push(Time.timestamp(), SafeCast.toUint208(present));
-        emit StakeRecorded(operator, present);
+        _noted[operator].push(Time.timestamp(), SafeCast.toUint208(present));
+        emit StakeNoted(operator, present);
     }
 
     /// @inheritdoc IStakeSource
@@ -127,7 +127,7 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         if (when > present || present - when > exitDelay()) return 0;
         Checkpoints.Trace208 storage slashed = _slashed[operator];
         uint256 since = slashed.latest() - slashed.upperLookupRecent(when);
-        uint256 then = _recorded[operator].upperLookupRecent(when);
+        uint256 then = _noted[operator].upperLookupRecent(when);
         return Math.min(Math.saturatingSub(then, since), stake(operator));
     }
 
@@ -155,7 +155,7 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         ALLOCATIONS.slashOperator(
             address(this), IAllocationManager.SlashingParams(operator, OPERATOR_SET, _strategies, wads, "2PM offence")
         );
-        amount = Math.saturatingSub(present, record(operator));
+        amount = Math.saturatingSub(present, note(operator));
         Checkpoints.Trace208 storage slashed = _slashed[operator];
         slashed.push(Time.timestamp(), SafeCast.toUint208(slashed.latest() + amount));
     }

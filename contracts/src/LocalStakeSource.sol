@@ -48,7 +48,13 @@ contract LocalStakeSource is ILocalStakeSource, AccessManaged {
     }
 
     /// @inheritdoc IStakeSource
-    function stake(address operator) external view returns (uint256 sum) {
+    /// @dev The vaults keep their history themselves.
+    function note(address operator) external view returns (uint256) {
+        return stake(operator);
+    }
+
+    /// @inheritdoc IStakeSource
+    function stake(address operator) public view returns (uint256 sum) {
         for (uint256 i = 0; i < _vaults.length; ++i) {
             sum += Math.mulDiv(_vaults[i].vault.staked(operator), _vaults[i].weight, ONE);
         }

@@ -1,67 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
+import {IStakeSource} from "./interfaces/IStakeSource.sol";
+import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 import {ALL_ROLES, ROLE_VALIDATOR} from "./Roles.sol";
 
 /// @notice See {IOperatorRegistry}.
-contract OperatorRegistry is IOperatorRegistry, ReentrancyGuard {
+contract OperatorRegistry is IOperatorRegistry {
+    using Checkpoints for Checkpoints.Trace208;
+
     uint256 private constant PROOF_BYTES = 64;
 
-    ISubnetRegistry public immutable SUBNETS;
-    uint256 public immutable MIN_STAKE_WEI;
-    uint256 public immutable EXIT_DELAY_BLOCKS;
+    ISubnetRegistry private immutable _SUBNETS;
+    IStakeSource private immutable _SOURCE;
+    /// @inheritdoc IOperatorRegistry
+    IStakeVault public immutable VAULT;
+    /// @notice The least stake an operator must have to join and to stay, in units of account.
+    uint256 public immutable MIN_STAKE;
 
     mapping(uint256 subnetId => Operator[]) private _operators;
     /// @dev Index of the latest stay plus one; 0 if there never was one.
     mapping(uint256 subnetId => mapping(address account => uint256)) private _latest;
-    mapping(uint256 subnetId => mapping(bytes32 peer => address)) private _owner;
-    /// @inheritdoc IOperatorRegistry
-    mapping(uint256 subnetId => uint256) public validatorStake;
+    mapping(uint256 subnetId => mapping(address account => Checkpoints.Trace208)) private _weights;
+    mapping(uint256 subnetId => Checkpoints.Trace208) private _totals;
 
-    constructor(ISubnetRegistry subnets, uint256 minStakeWei, uint256 exitDelayBlocks) {
-        SUBNETS = subnets;
-        MIN_STAKE_WEI = minStakeWei;
-        EXIT_DELAY_BLOCKS = exitDelayBlocks;
+    constructor(ISubnetRegistry subnets, IStakeSource source, IStakeVault vault, uint256 minStake) {
+        _SUBNETS = subnets;
+        _SOURCE = source;
+        VAULT = vault;
+        MIN_STAKE = minStake;
     }
 
     /// @inheritdoc IOperatorRegistry
     function register(uint256 subnetId, bytes32 peer, bytes calldata peerProof, uint8 roles) external payable {
         _checkEntry(subnetId, peer, peerProof, roles);
-        uint96 stake = SafeCast.toUint96(msg.value);
+        if (msg.value > 0) {
+            if (address(VAULT) == address(0)) revert NoVault();
+            VAULT.deposit{value: msg.value}(msg.sender, msg.sender, msg.value);
+        }
+        uint256 stake = _SOURCE.note(msg.sender);
+        if (stake < MIN_STAKE) revert StakeTooSmall(stake, MIN_STAKE);
         uint64 joined = SafeCast.toUint64(block.number);
-        _operators[subnetId].push(Operator(msg.sender, stake, peer, joined, 0, roles, false, peerProof));
+        _operators[subnetId].push(
+            Operator(msg.sender, SafeCast.toUint96(stake), peer, joined, 0, roles, peerProof)
+        );
         _latest[subnetId][msg.sender] = _operators[subnetId].length;
-        _owner[subnetId][peer] = msg.sender;
-        if (roles & ROLE_VALIDATOR != 0) validatorStake[subnetId] += stake;
+        if (roles & ROLE_VALIDATOR != 0) _setWeight(subnetId, msg.sender, stake);
         emit OperatorRegistered(subnetId, msg.sender, peer, roles, stake);
     }
 
     /// @inheritdoc IOperatorRegistry
     function deregister(uint256 subnetId) external {
         if (!_isActive(subnetId, msg.sender)) revert NotRegistered(subnetId, msg.sender);
-        Operator storage stay = _operators[subnetId][_latest[subnetId][msg.sender] - 1];
-        stay.leftBlock = SafeCast.toUint64(block.number);
-        if (stay.roles & ROLE_VALIDATOR != 0) validatorStake[subnetId] -= stay.stake;
-        emit OperatorLeft(subnetId, msg.sender, stay.leftBlock);
+        _end(subnetId, msg.sender);
     }
 
     /// @inheritdoc IOperatorRegistry
-    function withdraw(uint256 subnetId, uint256 index) external nonReentrant {
-        if (index >= _operators[subnetId].length) revert UnknownOperator(subnetId, index);
-        Operator storage stay = _operators[subnetId][index];
-        if (stay.account != msg.sender) revert NotYourStake(subnetId, index, stay.account);
-        if (stay.leftBlock == 0) revert StillActive(subnetId, msg.sender);
-        if (stay.withdrawn) revert AlreadyWithdrawn(subnetId, index);
-        uint256 unlocked = stay.leftBlock + EXIT_DELAY_BLOCKS;
-        if (block.number < unlocked) revert StakeLocked(subnetId, unlocked);
-        stay.withdrawn = true;
-        emit StakeWithdrawn(subnetId, msg.sender, index, stay.stake);
-        Address.sendValue(payable(msg.sender), stay.stake);
+    function refresh(uint256 subnetId, address[] calldata accounts) external {
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (!_isActive(subnetId, accounts[i])) continue;
+            uint256 stake = _SOURCE.note(accounts[i]);
+            Operator storage stay = _operators[subnetId][_latest[subnetId][accounts[i]] - 1];
+            stay.stake = SafeCast.toUint96(stake);
+            emit StakeRefreshed(subnetId, accounts[i], stake);
+            if (stake < MIN_STAKE) _end(subnetId, accounts[i]);
+            else if (stay.roles & ROLE_VALIDATOR != 0) _setWeight(subnetId, accounts[i], stake);
+        }
     }
 
     /// @inheritdoc IOperatorRegistry
@@ -94,19 +102,59 @@ contract OperatorRegistry is IOperatorRegistry, ReentrancyGuard {
         return (stay.roles, stay.stake, stay.joinedBlock);
     }
 
+    /// @inheritdoc IOperatorRegistry
+    function validatorStake(uint256 subnetId) external view returns (uint256) {
+        return _totals[subnetId].latest();
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function validatorWeightAt(uint256 subnetId, address account, uint48 blockNumber)
+        external
+        view
+        returns (uint256)
+    {
+        return _weights[subnetId][account].upperLookupRecent(blockNumber);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function validatorWeightTotalAt(uint256 subnetId, uint48 blockNumber) external view returns (uint256) {
+        return _totals[subnetId].upperLookupRecent(blockNumber);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function stakeSource() external view returns (IStakeSource) {
+        return _SOURCE;
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function SUBNETS() external view returns (address) {
+        return address(_SUBNETS);
+    }
+
     function _checkEntry(uint256 subnetId, bytes32 peer, bytes calldata peerProof, uint8 roles) private view {
-        (address named,) = SUBNETS.contractsOf(subnetId);
+        (address named,) = _SUBNETS.contractsOf(subnetId);
         if (named != address(this)) revert NotThisRegistry(subnetId, named);
-        if (msg.value < MIN_STAKE_WEI) revert StakeTooSmall(msg.value, MIN_STAKE_WEI);
         if (roles == 0 || roles & ~ALL_ROLES != 0) revert BadRoles(roles);
         if (peer == 0 || peerProof.length != PROOF_BYTES) revert BadPeer(peer, peerProof.length);
         if (_isActive(subnetId, msg.sender)) revert AlreadyRegistered(subnetId, msg.sender);
-        address owner = _owner[subnetId][peer];
-        if (owner != address(0) && owner != msg.sender) revert PeerTaken(subnetId, peer, owner);
     }
 
     function _isActive(uint256 subnetId, address account) private view returns (bool) {
         uint256 latest = _latest[subnetId][account];
         return latest != 0 && _operators[subnetId][latest - 1].leftBlock == 0;
+    }
+
+    function _end(uint256 subnetId, address account) private {
+        Operator storage stay = _operators[subnetId][_latest[subnetId][account] - 1];
+        stay.leftBlock = SafeCast.toUint64(block.number);
+        if (stay.roles & ROLE_VALIDATOR != 0) _setWeight(subnetId, account, 0);
+        emit OperatorLeft(subnetId, account, stay.leftBlock);
+    }
+
+    function _setWeight(uint256 subnetId, address account, uint256 weight) private {
+        uint48 present = SafeCast.toUint48(block.number);
+        (uint256 before,) = _weights[subnetId][account].push(present, SafeCast.toUint208(weight));
+        uint256 total = _totals[subnetId].latest() + weight - before;
+        _totals[subnetId].push(present, SafeCast.toUint208(total));
     }
 }

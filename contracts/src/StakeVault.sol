@@ -30,6 +30,7 @@ contract StakeVault is IStakeVault, AccessManaged, ReentrancyGuardTransient {
 
     mapping(address operator => SharePool.Pool) private _active;
     mapping(address operator => mapping(uint256 epoch => SharePool.Pool)) private _leaving;
+    mapping(address operator => mapping(address owner => uint256[])) private _exitEpochs;
     /// @dev All that was ever slashed of an operator, by time.
     mapping(address operator => Checkpoints.Trace208) private _slashed;
     /// @inheritdoc IStakeVault
@@ -68,6 +69,8 @@ contract StakeVault is IStakeVault, AccessManaged, ReentrancyGuardTransient {
         if (assets == 0) revert ZeroAmount();
         epoch = currentEpoch() + 1;
         _leaving[operator][epoch].add(msg.sender, assets);
+        uint256[] storage epochs = _exitEpochs[operator][msg.sender];
+        if (epochs.length == 0 || epochs[epochs.length - 1] != epoch) epochs.push(epoch);
         emit ExitRequested(operator, msg.sender, epoch, shares, assets);
     }
 
@@ -120,6 +123,11 @@ contract StakeVault is IStakeVault, AccessManaged, ReentrancyGuardTransient {
     function exitOf(address operator, uint256 epoch, address owner) external view returns (uint256 assets) {
         SharePool.Pool storage pool = _leaving[operator][epoch];
         return pool.worth(pool.sharesOf(owner));
+    }
+
+    /// @inheritdoc IStakeVault
+    function exitEpochs(address operator, address owner) external view returns (uint256[] memory) {
+        return _exitEpochs[operator][owner];
     }
 
     /// @inheritdoc IStakeVault

@@ -1,33 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 
 /// @notice See {ISubnetRegistry}.
-contract SubnetRegistry is ISubnetRegistry {
+contract SubnetRegistry is ISubnetRegistry, AccessManaged {
     /// @notice The most bytes that parameters or task may have.
     uint256 public constant LIMIT_BYTES = 4096;
+    /// @notice The most parents a subnet may have, and what all of them together may get of its royalties.
+    uint256 public constant MAX_PARENTS = 4;
+    uint256 public constant MAX_PARENT_BPS = 3000;
+    uint256 private constant ALL_BPS = 10_000;
 
     Subnet[] private _subnets;
+    mapping(uint256 subnetId => Windows) private _windows;
+    mapping(uint256 subnetId => Economics) private _economics;
+    mapping(uint256 subnetId => Parent[]) private _parents;
 
     modifier exists(uint256 subnetId) {
         if (subnetId == 0 || subnetId > _subnets.length) revert UnknownSubnet(subnetId);
         _;
     }
 
+    constructor(address authority) AccessManaged(authority) {}
+
     /// @inheritdoc ISubnetRegistry
-    function found(bytes calldata params, bytes calldata task, address operators, address anchor)
-        external
-        returns (uint256 subnetId)
-    {
-        bool fits = params.length > 0 && params.length <= LIMIT_BYTES && task.length <= LIMIT_BYTES;
-        if (!fits) revert BadLength(params.length, task.length, LIMIT_BYTES);
-        if (operators.code.length == 0) revert NotAContract(operators);
-        if (anchor.code.length == 0) revert NotAContract(anchor);
-        _subnets.push(Subnet(msg.sender, operators, anchor, 0, params, task));
+    function found(Terms calldata terms) external restricted returns (uint256 subnetId) {
+        _checkTerms(terms);
+        _subnets.push(
+            Subnet(
+                terms.founder,
+                terms.operators,
+                terms.anchor,
+                0,
+                terms.params,
+                terms.task,
+                terms.model,
+                terms.schema
+            )
+        );
         subnetId = _subnets.length;
-        emit SubnetFounded(subnetId, msg.sender, operators, anchor);
+        _windows[subnetId] = terms.windows;
+        _setEconomics(subnetId, terms.economics);
+        _setParents(subnetId, terms.parents);
+        emit SubnetFounded(subnetId, terms.founder, terms.operators, terms.anchor);
     }
 
     /// @inheritdoc ISubnetRegistry
@@ -40,6 +59,11 @@ contract SubnetRegistry is ISubnetRegistry {
     }
 
     /// @inheritdoc ISubnetRegistry
+    function setEconomics(uint256 subnetId, Economics calldata economics) external restricted exists(subnetId) {
+        _setEconomics(subnetId, economics);
+    }
+
+    /// @inheritdoc ISubnetRegistry
     function subnetCount() external view returns (uint256) {
         return _subnets.length;
     }
@@ -47,6 +71,21 @@ contract SubnetRegistry is ISubnetRegistry {
     /// @inheritdoc ISubnetRegistry
     function subnet(uint256 subnetId) external view exists(subnetId) returns (Subnet memory) {
         return _subnets[subnetId - 1];
+    }
+
+    /// @inheritdoc ISubnetRegistry
+    function economicsOf(uint256 subnetId) external view exists(subnetId) returns (Economics memory) {
+        return _economics[subnetId];
+    }
+
+    /// @inheritdoc ISubnetRegistry
+    function windowsOf(uint256 subnetId) external view exists(subnetId) returns (Windows memory) {
+        return _windows[subnetId];
+    }
+
+    /// @inheritdoc ISubnetRegistry
+    function parentsOf(uint256 subnetId) external view exists(subnetId) returns (Parent[] memory) {
+        return _parents[subnetId];
     }
 
     /// @inheritdoc ISubnetRegistry
@@ -62,5 +101,40 @@ contract SubnetRegistry is ISubnetRegistry {
     /// @inheritdoc ISubnetRegistry
     function openedBlock(uint256 subnetId) external view exists(subnetId) returns (uint64) {
         return _subnets[subnetId - 1].openedBlock;
+    }
+
+    function _checkTerms(Terms calldata terms) private view {
+        (uint256 paramsBytes, uint256 taskBytes) = (terms.params.length, terms.task.length);
+        bool fits = paramsBytes > 0 && paramsBytes <= LIMIT_BYTES && taskBytes <= LIMIT_BYTES;
+        if (!fits) revert BadLength(paramsBytes, taskBytes, LIMIT_BYTES);
+        if (terms.operators.code.length == 0) revert NotAContract(terms.operators);
+        if (terms.anchor.code.length == 0) revert NotAContract(terms.anchor);
+        IOperatorRegistry operators = IOperatorRegistry(terms.operators);
+        if (operators.SUBNETS() != address(this)) revert NotFor(terms.operators, address(this));
+        uint256 exitSeconds = operators.stakeSource().exitDelay();
+        Windows calldata windows = terms.windows;
+        uint256 windowSeconds =
+            uint256(windows.anchorSeconds) + windows.challengeSeconds + windows.resolutionSeconds;
+        if (exitSeconds < windowSeconds) revert ExitTooShort(exitSeconds, windowSeconds);
+    }
+
+    function _setEconomics(uint256 subnetId, Economics calldata economics) private {
+        bool fits = uint256(economics.verifierBps) + economics.daoBps <= ALL_BPS && economics.rewardBps <= ALL_BPS
+            && economics.backerBps <= ALL_BPS && uint256(economics.computeParts) + economics.dataParts > 0;
+        if (!fits) revert BadEconomics();
+        _economics[subnetId] = economics;
+        emit EconomicsSet(subnetId, economics);
+    }
+
+    function _setParents(uint256 subnetId, Parent[] calldata parents) private {
+        uint256 bps = 0;
+        for (uint256 i = 0; i < parents.length; ++i) {
+            if (parents[i].subnetId == 0 || parents[i].subnetId >= subnetId) {
+                revert UnknownSubnet(parents[i].subnetId);
+            }
+            bps += parents[i].bps;
+            _parents[subnetId].push(parents[i]);
+        }
+        if (parents.length > MAX_PARENTS || bps > MAX_PARENT_BPS) revert BadParents(parents.length, bps);
     }
 }

@@ -127,7 +127,7 @@ contract DMPTokenTest is Kit {
         uint48 due = uint48(block.timestamp) + EXIT_SECONDS;
         vm.warp(due - 1);
         vm.prank(_ann);
-        vm.expectRevert(abi.encodeWithSelector(IDMPToken.ExitNotDue.selector, due));
+        vm.expectRevert(abi.encodeWithSelector(IDMPToken.ExitWaits.selector, due));
         _dmp.claimExit(0);
     }
 

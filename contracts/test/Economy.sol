@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {Authority} from "../src/Authority.sol";
 
 /// @notice The authority of a test: one admin may call everything, nobody else anything, until roles are given.
-contract Powers is AccessManager {
-    constructor(address admin) AccessManager(admin) {}
+contract Powers is Authority {
+    constructor(address admin) Authority(admin) {}
 }
 
 /// @notice A random number brought into a range.

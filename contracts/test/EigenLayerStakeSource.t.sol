@@ -119,7 +119,7 @@ contract EigenLayerStakeSourceTest is Kit {
         address[] memory twice = new address[](2);
         (twice[0], twice[1]) = (_second, _second);
         Powers powers = new Powers(address(this));
-        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.NotAscending.selector, _second));
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.StrategiesNotAscending.selector, _second));
         new EigenLayerStakeSource(_eigen, _eigen, twice, new uint96[](2), 12, address(powers));
         vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.LengthsDiffer.selector, 2, 1));
         new EigenLayerStakeSource(_eigen, _eigen, twice, new uint96[](1), 12, address(powers));
@@ -184,7 +184,7 @@ contract EigenLayerStakeSourceTest is Kit {
     }
 
     function test_aSlashAsksForTheShare() public {
-        _source.record(_op);
+        _source.note(_op);
         vm.assertEq(_source.slash(_op, uint48(block.timestamp), 0.25e18, "one"), 2.5e18);
         vm.assertEq(_eigen.amounts(_op, _first), 4.5e18);
         vm.assertEq(_eigen.amounts(_op, _second), 6e18);
@@ -192,7 +192,7 @@ contract EigenLayerStakeSourceTest is Kit {
     }
 
     function test_aSlashIsBoundedByWhatWasNoted() public {
-        _source.record(_op);
+        _source.note(_op);
         uint48 offence = uint48(block.timestamp);
         vm.warp(block.timestamp + 60);
         _eigen.allocate(_op, _first, 16e18);
@@ -204,14 +204,14 @@ contract EigenLayerStakeSourceTest is Kit {
     function test_withoutANoteNothingIsSlashed() public {
         uint48 offence = uint48(block.timestamp);
         vm.assertEq(_source.slash(_op, offence, 1e18, "one"), 0);
-        _source.record(_op);
+        _source.note(_op);
         vm.warp(block.timestamp + 1201);
         vm.assertEq(_source.slash(_op, offence, 1e18, "two"), 0);
         vm.assertEq(_source.stake(_op), 10e18);
     }
 
     function test_slashesAddUpToNoMoreThanWasNoted() public {
-        _source.record(_op);
+        _source.note(_op);
         uint48 offence = uint48(block.timestamp);
         vm.warp(block.timestamp + 60);
         _eigen.allocate(_op, _first, 96e18);

@@ -20,6 +20,8 @@ from contracts.bindings import (
     SubnetRegistry,
     Transaction,
 )
+from contracts.economy import StakeVault
+from contracts.terms import Terms
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
 from p2pnode.chain.sender import POLL_S, RefusedError, Sender
@@ -77,19 +79,23 @@ class EvmChain(Chain):
         await self._send(registry.register(self.reader.subnet_id, peer, peer_proof, int(roles), stake))
 
     async def leave(self) -> None:
-        """Leaves the subnet; the stake stays bound for the registry's exit delay."""
+        """Leaves the subnet and asks for the operator's own stake back, which can be slashed until it is paid.
+
+        Stake that the operator restakes elsewhere is the same stake: who stays in another subnet stakes anew there.
+        """
         registry = OperatorRegistry((await self.subnet()).operators)
         await self._send(registry.deregister(self.reader.subnet_id))
+        vault = StakeVault(await self.reader.ask(registry.vault()))
+        shares, _ = await self.reader.ask(vault.stake_of(self.operator, self.operator))
+        if shares:
+            await self._send(vault.request_exit(self.operator, shares))
 
     async def withdraw(self) -> None:
-        """Takes back the stake of every ended stay that has not been paid yet."""
-        subnet = await self.subnet()
-        registry = OperatorRegistry(subnet.operators)
-        count = await self.reader.ask(registry.operator_count(subnet.subnet_id))
-        stays = await self.reader.ask(registry.operators(subnet.subnet_id, 0, count))
-        for index, stay in enumerate(stays):
-            if stay.account == self.operator and stay.left_block and not stay.withdrawn:
-                await self._send(registry.withdraw(subnet.subnet_id, index))
+        """Takes all stake that was asked back and has not been paid yet; raises `RefusedError` while some is bound."""
+        vault = StakeVault(await self.reader.ask(OperatorRegistry((await self.subnet()).operators).vault()))
+        for epoch in await self.reader.ask(vault.exit_epochs(self.operator, self.operator)):
+            if await self.reader.ask(vault.exit_of(self.operator, epoch, self.operator)):
+                await self._send(vault.claim(self.operator, epoch, self.operator))
 
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
         """Proposes a checkpoint; a no-op if the very same one stands, whoever proposed it."""
@@ -156,9 +162,10 @@ async def connect(url: str, registry: Address, subnet_id: int, key: Secret, *, c
 async def found_subnet(
     url: str, registry: Address, key: Secret, params: bytes, task: bytes, operators: Address, anchor: Address
 ) -> int:
-    """Founds a subnet, closed as yet; returns its id. Raises `ChainError`."""
+    """Founds a subnet, closed as yet, where `key` has the DAO's power; returns its id. Raises `ChainError`."""
     async with _sender(url, key) as sender:
-        events = await sender.send(SubnetRegistry(registry).found(params, task, operators, anchor))
+        terms = Terms(sender.address, operators, anchor, params, task)
+        events = await sender.send(SubnetRegistry(registry).found(terms))
     for found in events:
         if isinstance(found, SubnetFounded):
             return found.subnet_id

@@ -22,6 +22,8 @@ from contracts.bindings import (
     revert,
 )
 from contracts.devchain_ledger import GAS_LIMIT, Call, Genesis, Ledger, RevertedError
+from contracts.economy import Authority, LocalStakeSource, StakeVault
+from contracts.terms import Terms
 
 T = TypeVar("T")
 
@@ -46,12 +48,21 @@ class World:
 
     def __post_init__(self) -> None:
         self.founder = self.account()
-        self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment()))
-        where = self.subnets.address
-        self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, MIN_STAKE, EXIT_DELAY)))
+        self.authority = self.deploy(Authority.deployment(address(self.founder)))
+        self.vault = StakeVault(
+            self.deploy(StakeVault.deployment(bytes(20), EXIT_DELAY, address(self.founder), self.authority))
+        )
+        vaults = [(self.vault.address, 10**18)]
+        self.source = LocalStakeSource(self.deploy(LocalStakeSource.deployment(vaults, self.authority)))
+        self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment(self.authority)))
+        where, economy = self.subnets.address, (self.source.address, self.vault.address)
+        self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, *economy, MIN_STAKE)))
         self.anchor = CheckpointAnchor(self.deploy(CheckpointAnchor.deployment(where, self.operators.address)))
-        self.send(self.founder, self.subnets.found(b"params", b"task", self.operators.address, self.anchor.address))
+        self.send(self.founder, self.subnets.found(self.terms()))
         self.send(self.founder, self.subnets.open(1))
+
+    def terms(self, params: bytes = b"params", task: bytes = b"task") -> Terms:
+        return Terms(address(self.founder), self.operators.address, self.anchor.address, params, task)
 
     def account(self) -> LocalAccount:
         self.drawn += 1

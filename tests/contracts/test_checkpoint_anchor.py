@@ -39,7 +39,7 @@ def test_only_computing_operators_propose_and_only_in_an_open_subnet(world, vali
     for other in (world.account(), validators[0], world.register(DATA)):
         with refused("NotComputing"):
             world.propose(other, 1, A)
-    world.send(world.founder, world.subnets.found(b"p", b"t", world.operators.address, world.anchor.address))
+    world.send(world.founder, world.subnets.found(world.terms()))
     with refused("SubnetClosed"):
         world.send(computing, world.anchor.propose(2, 1, A, bytes(32), D))
     world.send(computing, world.operators.deregister(1))
@@ -193,7 +193,7 @@ def test_proposals_stop_when_finality_lags_too_far(world, computing):
 
 
 def test_subnets_do_not_mix(world, validators, computing):
-    world.send(world.founder, world.subnets.found(b"p", b"t", world.operators.address, world.anchor.address))
+    world.send(world.founder, world.subnets.found(world.terms()))
     world.send(world.founder, world.subnets.open(2))
     world.propose(computing, 1, A)
     with refused("NotComputing"):

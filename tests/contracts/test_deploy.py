@@ -16,8 +16,8 @@ def chain(tmp_path_factory):
 
 def test_a_second_run_finds_what_the_first_one_built(chain, tmp_path):
     out = tmp_path / "deployment.json"
-    first = deploy(chain.url, KEY, out, Economics(min_stake_wei=5, exit_delay_blocks=6))
-    assert len({first.subnets, first.operators, first.anchor}) == 3
+    first = deploy(chain.url, KEY, out, Economics(min_stake_wei=5, exit_delay_s=6))
+    assert len({first.authority, first.vault, first.source, first.subnets, first.operators, first.anchor}) == 6
     written = out.read_bytes()
     assert deploy(chain.url, KEY, out) == first
     assert out.read_bytes() == written

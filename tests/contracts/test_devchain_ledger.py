@@ -124,3 +124,9 @@ def test_the_estimate_is_enough_and_not_much_more(ledger):
     mined = ledger.find(transaction_hash)
     assert mined is not None
     assert ledger.head.gas_used <= gas <= 2 * ledger.head.gas_used
+
+
+def test_a_call_runs_at_the_earliest_next_time_whatever_the_clock_says(ledger):
+    tell_time = bytes.fromhex("425f5260205ff3")  # TIMESTAMP, MSTORE at 0, RETURN 32 bytes
+    assert int.from_bytes(ledger.call(Call(b"", tell_time)), "big") == 1_700_000_002
+    assert int.from_bytes(ledger.call(Call(b"", tell_time), ledger.header(0)), "big") == 1_700_000_001

@@ -5,9 +5,9 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.bindings import SubnetRegistry
 from contracts.devchain_ledger import Genesis, Ledger
 from contracts.devchain_rpc import MAX_BRACKETS, JsonRpc
+from contracts.economy import Authority
 
 ALICE = Account.from_key(b"\x02" * 32)
 HERS = "0x" + ALICE.address[2:].lower()
@@ -32,10 +32,10 @@ def ask(ledger):
 
 @pytest.fixture
 def registry(ledger, ask):
-    """The address of a subnet registry, deployed by a transaction over JSON-RPC."""
+    """The address of a registry of powers, deployed by a transaction over JSON-RPC."""
     ask("dev_faucet", HERS, hex(10**18))
     ledger.seal(1_700_000_001)
-    data = "0x" + SubnetRegistry.deployment().data.hex()
+    data = "0x" + Authority.deployment(bytes.fromhex(HERS[2:])).data.hex()
     gas = int(ask("eth_estimateGas", {"from": HERS, "data": data}), 16)
     fields = {"type": 2, "chainId": 99, "nonce": 0, "data": data, "gas": gas}
     signed = ALICE.sign_transaction(fields | {"value": 0, "maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1})
@@ -52,16 +52,16 @@ def registry(ledger, ask):
 def test_a_deployed_contract_answers(ask, registry):
     assert len(ask("eth_getCode", registry)) > 1000
     assert ask("eth_getCode", registry, "0x1") == "0x"
-    call = {"to": registry, "data": "0x" + SubnetRegistry(b"").subnet_count().data.hex()}
-    assert int(ask("eth_call", call, "latest"), 16) == 0
+    call = {"to": registry, "data": "0x" + Authority(b"").has_role(0, bytes.fromhex(HERS[2:])).data.hex()}
+    assert ask("eth_call", call, "latest") == f"0x{1:064x}{0:064x}"
 
 
 def test_a_revert_carries_its_data(ask, registry):
-    call = {"to": registry, "data": "0x" + SubnetRegistry(b"").open(7).data.hex()}
+    call = {"to": registry, "data": "0x" + Authority(b"").grant_role(7, bytes(20)).data.hex()}
     for method in ("eth_call", "eth_estimateGas"):
         error = ask(method, call)
         assert error["code"] == 3
-        assert error["data"].endswith(f"{7:064x}")
+        assert error["data"].endswith(f"{0:064x}" * 2)
 
 
 def test_old_blocks_are_readable_by_number_and_hash(ledger, ask):
@@ -77,17 +77,16 @@ def test_old_blocks_are_readable_by_number_and_hash(ledger, ask):
 
 
 def test_logs_are_found_by_range_address_and_topic(ledger, ask, registry):
-    contract = SubnetRegistry(bytes.fromhex(registry[2:]))
-    call = contract.found(b"p", b"t", contract.address, contract.address)
+    call = Authority(bytes.fromhex(registry[2:])).grant_role(1, bytes(20))
     fields = {"type": 2, "chainId": 99, "nonce": 1, "to": call.to, "data": call.data, "gas": 10**6, "value": 0}
     signed = ALICE.sign_transaction(fields | {"maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1})
     ask("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
     ledger.seal(1_700_000_003)
-    (log,) = ask("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest", "address": registry})
+    (log,) = ask("eth_getLogs", {"fromBlock": "0x3", "toBlock": "latest", "address": registry})
     assert (log["blockNumber"], int(log["topics"][1], 16)) == ("0x3", 1)
     assert ask("eth_getLogs", {"fromBlock": "0x0", "topics": [log["topics"][0]]}) == [log]
     assert ask("eth_getLogs", {"fromBlock": "0x0", "topics": [None, ["0x" + "00" * 32]]}) == []
-    assert ask("eth_getLogs", {"fromBlock": "0x0", "toBlock": "0x2", "address": registry}) == []
+    assert ask("eth_getLogs", {"fromBlock": "0x0", "toBlock": "0x1", "address": registry}) == []
     assert ask("eth_getLogs", {"fromBlock": "0x0", "address": HERS}) == []
 
 

@@ -23,7 +23,7 @@ interface IDMPToken {
     error NotTransferable();
     error ZeroAmount();
     error UnknownExit(address account, uint256 index);
-    error ExitNotDue(uint48 claimableAt);
+    error ExitWaits(uint48 claimableAt);
     error BeyondTreasury(uint256 amount, uint256 available);
 
     /// @notice Stakes $2PM (approved before) and mints as much $DMP; who delegates to nobody yet, to itself.

@@ -4,10 +4,10 @@ pragma solidity ^0.8.30;
 import {IStakeSource} from "./IStakeSource.sol";
 
 /// @title Stake restaked in EigenLayer: this contract is the AVS, and its own registrar
-/// @notice EigenLayer tells what is slashable now, not what was in the past. So `record` notes it, and an offence is
-///         measured against the last note before it: nothing noted, nothing slashed. Joining a subnet needs a note.
+/// @notice EigenLayer tells what is slashable now, not what was in the past. So `note` writes it down, and an offence is
+///         measured against the last note before it. Stake counts in a subnet by a note only, so what votes is noted.
 interface IEigenLayerStakeSource is IStakeSource {
-    event StakeRecorded(address indexed operator, uint256 stake);
+    event StakeNoted(address indexed operator, uint256 stake);
     event OperatorEntered(address indexed operator);
     event OperatorLeft(address indexed operator);
 
@@ -15,13 +15,10 @@ interface IEigenLayerStakeSource is IStakeSource {
     error WrongOperatorSet(address avs);
     error NotEigenLayerOperator(address operator);
     error LengthsDiffer(uint256 strategies, uint256 weights);
-    error NotAscending(address strategy);
+    error StrategiesNotAscending(address strategy);
 
     /// @notice Registers the AVS, its registrar and its operator set with EigenLayer; the timelock only, once.
     function enrol(string calldata metadataURI) external;
-
-    /// @notice Notes an operator's slashable stake; anyone may, and the slasher does before a slash.
-    function record(address operator) external returns (uint256 stake);
 
     /// @notice The strategies that count, and what one share of each is worth, of 1e18.
     function strategies() external view returns (address[] memory, uint96[] memory);

@@ -18,6 +18,9 @@ interface IStakeSource {
     ///         `exitDelay` ago.
     function slashableStake(address operator, uint48 when) external view returns (uint256);
 
+    /// @notice As `stake`, and makes sure that it is known later; whoever counts a stake takes it by this.
+    function note(address operator) external returns (uint256);
+
     /// @notice For how long, in seconds, stake stays slashable at least after its owner asked for it back.
     function exitDelay() external view returns (uint48);
 

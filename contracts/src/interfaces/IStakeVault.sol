@@ -66,6 +66,9 @@ interface IStakeVault {
     /// @notice What an owner has on its way out with one epoch's exits.
     function exitOf(address operator, uint256 epoch, address owner) external view returns (uint256 assets);
 
+    /// @notice All epochs with whose exits an owner ever asked stake back from an operator.
+    function exitEpochs(address operator, address owner) external view returns (uint256[] memory);
+
     /// @notice The present epoch.
     function currentEpoch() external view returns (uint256);
 

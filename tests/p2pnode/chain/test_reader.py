@@ -12,6 +12,8 @@ from eth_utils.crypto import keccak
 from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
 from contracts.devchain_ledger import Genesis, Ledger
 from contracts.devchain_rpc import JsonRpc
+from contracts.economy import Authority, LocalStakeSource, StakeVault
+from contracts.terms import Terms
 from p2pnode.chain.provider import HttpxProvider
 from p2pnode.chain.reader import HEAD_AGE_S, SETTLED_BLOCKS, ChainReader
 from p2pnode.errors import ChainError
@@ -43,11 +45,14 @@ class Chain:
         self.ledger = Ledger(Genesis(chain_id, START, b"\x01" * 32))
         self.ledger.submit(self.ledger.drip(HERS, 10**24))
         self.mine()
-        self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment()))
+        authority = self.deploy(Authority.deployment(HERS))
+        vault = self.deploy(StakeVault.deployment(bytes(20), 1, HERS, authority))
+        source = self.deploy(LocalStakeSource.deployment([(vault, 10**18)], authority))
+        self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment(authority)))
         where = self.subnets.address
-        self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, 1, 1)))
+        self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, source, vault, 1)))
         self.anchor = CheckpointAnchor(self.deploy(CheckpointAnchor.deployment(where, self.operators.address)))
-        self.send(self.subnets.found(b"p", b"t", self.operators.address, self.anchor.address))
+        self.send(self.subnets.found(Terms(HERS, self.operators.address, self.anchor.address, b"p", b"t")))
         self.send(self.subnets.open(1))
         self.send(self.operators.register(1, b"p" * 32, bytes(64), 7, 5))
 
