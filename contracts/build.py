@@ -23,11 +23,16 @@ CONTRACTS: Final = (
     "Authority",
     "CheckpointAnchor",
     "DMPToken",
+    "DatasetRegistry",
     "EigenLayerStakeSource",
     "LocalStakeSource",
     "OperatorRegistry",
+    "RewardDistributor",
+    "RoyaltyVault",
     "StakeVault",
+    "SubnetGovernor",
     "SubnetRegistry",
+    "Timelock",
     "TwoPMToken",
 )
 SETTINGS: Final[dict[str, Any]] = {

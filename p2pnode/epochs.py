@@ -11,7 +11,7 @@ from p2pnode.chain.roles import active, verify_binding
 from p2pnode.ports import Block, Chain, OperatorRecord, SubnetRecord
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView, draw_epoch
-from protocols.types import Address, PeerKey
+from protocols.types import Address, PeerKey, Role
 
 
 class Epochs:
@@ -37,7 +37,11 @@ class Epochs:
             for record in await self._chain.operators()
             if active(record, beacon.number) and self._is_bound(record)
         ]
-        roster = [(record.peer, record.roles) for record in bound]
+        # The chain lets a key be named twice; operators stand in the order of joining, and the first has it.
+        first: dict[PeerKey, Role] = {}
+        for record in bound:
+            first.setdefault(record.peer, record.roles)
+        roster = list(first.items())
         return draw_epoch(self._chain.chain_id, subnet.subnet_id, epoch, beacon.hash, self._params, roster)
 
     def _is_bound(self, record: OperatorRecord) -> bool:

@@ -72,8 +72,6 @@ class Ledger:
             raise ChainError("registration needs a stake and at least one role")
         if self._standing(sender):
             raise ChainError(f"operator {short(sender)} is registered already")
-        if any(record.peer == peer and record.address != sender for record in self.operators):
-            raise ChainError(f"peer {short(peer)} belongs to another operator")
         self.operators.append(OperatorRecord(sender, peer, proof, roles, stake, self.number, 0))
 
     def leave(self, sender: Address) -> None:

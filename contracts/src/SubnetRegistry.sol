@@ -89,6 +89,11 @@ contract SubnetRegistry is ISubnetRegistry, AccessManaged {
     }
 
     /// @inheritdoc ISubnetRegistry
+    function schemaOf(uint256 subnetId) external view exists(subnetId) returns (bytes32) {
+        return _subnets[subnetId - 1].schema;
+    }
+
+    /// @inheritdoc ISubnetRegistry
     function contractsOf(uint256 subnetId)
         external
         view

@@ -188,6 +188,30 @@ async def test_who_left_and_who_did_not_prove_its_peer_is_left_out(autojump_cloc
         assert second.cell_of(CONTRIBUTORS[0].key) is None
 
 
+async def test_claiming_a_key_first_does_not_block_its_owner(autojump_clock: MockClock) -> None:
+    async with scene(contributors=7) as at:
+        victim = CONTRIBUTORS[7]
+        await at.world.operator(STRANGER).register(victim.key, bytes(64), Role.COMPUTE, 10)
+        await at.register(victim, Role.DATA)
+        await opened(at)
+        view = await at.wait(at.looking(), 0)
+        assert view.cell_of(victim.key) is not None
+        assert [peer for peer in view.committee if peer == victim.key] == []
+
+
+async def test_a_key_that_bound_itself_twice_counts_for_the_first(autojump_clock: MockClock) -> None:
+    async with scene(contributors=7) as at:
+        twice = CONTRIBUTORS[7]
+        for operator, roles in ((twice, Role.DATA), (STRANGER, Role.COMPUTE)):
+            chain = at.world.operator(operator)
+            proof = sign_binding(SEEDS[twice.key], chain, at.world.chain.subnet, twice.key)
+            await chain.register(twice.key, proof, roles, 10)
+        await opened(at)
+        view = await at.wait(at.looking(), 0)
+        assert view.cell_of(twice.key) is not None
+        assert twice.key not in view.committee
+
+
 async def test_too_few_operators_are_an_error_with_its_reason(autojump_clock: MockClock) -> None:
     async with scene(contributors=2) as at:
         await opened(at)

@@ -119,6 +119,9 @@ interface ISubnetRegistry {
     /// @notice The models that this one builds on.
     function parentsOf(uint256 subnetId) external view returns (Parent[] memory);
 
+    /// @notice Digest of the data schema; zero if the subnet takes any.
+    function schemaOf(uint256 subnetId) external view returns (bytes32);
+
     /// @notice The contracts that a subnet named when it was founded.
     function contractsOf(uint256 subnetId) external view returns (address operators, address anchor);
 

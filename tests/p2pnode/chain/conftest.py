@@ -74,5 +74,5 @@ class Net:
 def net(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devchain")
     with devchain(folder / "chain.jsonl", block_seconds=0.1) as chain:
-        contracts = deploy(chain.url, FOUNDER.reveal(), folder / "deployment.json", Economics(exit_delay_s=3))
+        contracts = deploy(chain.url, FOUNDER.reveal(), folder / "deployment.json", Economics(exit_delay_s=30))
         yield Net(chain.url, contracts)

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {CumulativeRoots} from "./CumulativeRoots.sol";
+import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
+import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
+
+/// @notice See {IRewardDistributor}.
+contract RewardDistributor is CumulativeRoots, IRewardDistributor {
+    using SafeERC20 for IERC20;
+
+    uint256 private constant ALL_BPS = 10_000;
+
+    IERC20 public immutable TOKEN;
+    address public immutable TREASURY;
+
+    mapping(uint256 subnetId => mapping(Pot => Balance)) private _pots;
+    mapping(uint256 subnetId => mapping(Pot => mapping(address account => uint256))) private _claimed;
+
+    constructor(
+        IERC20 token,
+        ISubnetRegistry subnets,
+        uint48 activationDelay,
+        address treasury,
+        address authority
+    ) CumulativeRoots(subnets, activationDelay) AccessManaged(authority) {
+        TOKEN = token;
+        TREASURY = treasury;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function fund(uint256 subnetId, uint256 amount) external {
+        ISubnetRegistry.Economics memory economics = SUBNETS.economicsOf(subnetId);
+        uint256 verifiers = amount * economics.verifierBps / ALL_BPS;
+        uint256 dao = amount * economics.daoBps / ALL_BPS;
+        uint256 rest = amount - verifiers - dao;
+        uint256 parts = uint256(economics.computeParts) + economics.dataParts;
+        uint256 compute = rest * economics.computeParts / parts;
+        _add(subnetId, Pot.Verifier, verifiers);
+        _add(subnetId, Pot.Dao, dao);
+        _add(subnetId, Pot.Compute, compute);
+        _add(subnetId, Pot.Data, rest - compute);
+        emit Funded(subnetId, msg.sender, amount);
+        TOKEN.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claim(
+        uint256 subnetId,
+        Pot pot,
+        address account,
+        uint256 cumulative,
+        uint256 index,
+        bytes32[] calldata proof
+    ) external returns (uint256 amount) {
+        if (pot == Pot.Dao) revert NotClaimable(pot);
+        _checkLeaf(subnetId, index, leafOf(subnetId, pot, account, cumulative), proof);
+        uint256 before = _claimed[subnetId][pot][account];
+        if (cumulative <= before) revert NothingDue(account, cumulative, before);
+        _claimed[subnetId][pot][account] = cumulative;
+        amount = cumulative - before;
+        _pay(subnetId, pot, account, amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function payDao(uint256 subnetId) external returns (uint256 amount) {
+        Balance storage dao = _pots[subnetId][Pot.Dao];
+        amount = dao.funded - dao.claimed;
+        if (amount == 0) revert NothingDue(TREASURY, dao.funded, dao.claimed);
+        _pay(subnetId, Pot.Dao, TREASURY, amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function balanceOf(uint256 subnetId, Pot pot) external view returns (Balance memory) {
+        return _pots[subnetId][pot];
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimedOf(uint256 subnetId, Pot pot, address account) external view returns (uint256) {
+        return _claimed[subnetId][pot][account];
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function leafOf(uint256 subnetId, Pot pot, address account, uint256 cumulative) public view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), subnetId, pot, account, cumulative));
+    }
+
+    function _add(uint256 subnetId, Pot pot, uint256 amount) private {
+        _pots[subnetId][pot].funded += SafeCast.toUint128(amount);
+    }
+
+    function _pay(uint256 subnetId, Pot pot, address account, uint256 amount) private {
+        Balance storage held = _pots[subnetId][pot];
+        (uint256 funded, uint256 claimed) = (held.funded, held.claimed);
+        if (amount > funded - claimed) revert BeyondPot(subnetId, pot, amount, funded - claimed);
+        held.claimed = uint128(claimed + amount);
+        emit RewardClaimed(subnetId, account, pot, amount);
+        TOKEN.safeTransfer(account, amount);
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {ICumulativeRoots} from "./ICumulativeRoots.sol";
+
+/// @title Rewards in $2PM for those who verify, compute and bring data, and the DAO's share
+/// @notice What is funded is split at once into four pots by the subnet's economics; a later change of those changes
+///         nothing that is here already. Claims never exceed their pot.
+interface IRewardDistributor is ICumulativeRoots {
+    /// @notice For what something was earned.
+    enum Pot {
+        Verifier,
+        Dao,
+        Compute,
+        Data
+    }
+
+    /// @param funded all that ever came in
+    /// @param claimed all that was ever paid
+    struct Balance {
+        uint128 funded;
+        uint128 claimed;
+    }
+
+    event Funded(uint256 indexed subnetId, address indexed payer, uint256 amount);
+    event RewardClaimed(uint256 indexed subnetId, address indexed account, Pot pot, uint256 amount);
+
+    error NotClaimable(Pot pot);
+    error BeyondPot(uint256 subnetId, Pot pot, uint256 due, uint256 left);
+
+    /// @notice Puts $2PM (approved before) into a subnet's pots.
+    function fund(uint256 subnetId, uint256 amount) external;
+
+    /// @notice Pays an account what it has earned beyond what it was paid; anyone may call for it.
+    /// @param cumulative all that it has earned for this pot's work
+    /// @param index of an active root with leaf (chain id, this contract, subnetId, pot, account, cumulative)
+    function claim(
+        uint256 subnetId,
+        Pot pot,
+        address account,
+        uint256 cumulative,
+        uint256 index,
+        bytes32[] calldata proof
+    ) external returns (uint256 amount);
+
+    /// @notice Sends the DAO's share to the treasury; anyone may.
+    function payDao(uint256 subnetId) external returns (uint256 amount);
+
+    /// @notice A pot of a subnet.
+    function balanceOf(uint256 subnetId, Pot pot) external view returns (Balance memory);
+
+    /// @notice What an account was paid from a pot.
+    function claimedOf(uint256 subnetId, Pot pot, address account) external view returns (uint256);
+
+    /// @notice What the leaf of a claim is hashed from once: keccak256(abi.encode(...)).
+    function leafOf(uint256 subnetId, Pot pot, address account, uint256 cumulative) external view returns (bytes32);
+}
