@@ -26,13 +26,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from protocols.encryption.lanes import check_sum, pack_values, unpack_sums
+from protocols.encryption.lanes import check_sum, lanes_digest, pack_values, unpack_sums
 from protocols.encryption.packing import pack_share
 from protocols.encryption.scheme import PublicContext, Residues
 from protocols.encryption.schemes import scheme
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.encryption.sharing import add_shares
-from protocols.hashing import tagged
 from protocols.params import Params
 from protocols.rounds.contribution import encrypt_update
 from protocols.rounds.dealing import check_dealing, open_share, sealed_digest
@@ -112,7 +111,7 @@ class Cell:
         update, (me, sign) = tensors(number, self.parameters), self.peers[number]
         grid = account.run("clip, grid", to_grid, update, self.schema)
         lanes = account.run("lanes", pack_values, grid, self.schema)
-        account.run("tag", tagged, "spent-update", bytes(32), lanes.astype("<i8").tobytes())
+        account.run("tag", lanes_digest, lanes)
         keys = {member: pair.public for member, pair in enumerate(self.keys, start=1)}
         arguments = (self.scheme, self.view, HEIGHT, 0, me, lanes, Secret(os.urandom(32)), keys, self.layout)
         made = account.run("encrypt, Merkle, pack, deal, seal", encrypt_update, *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pnode.data.schema import Examples
-from p2pnode.learning.model import Tensors, load_model, model_bytes, model_digest
+from p2pnode.learning.model import Tensors, load_model, model_bytes
 from p2pnode.learning.task import Task
 from protocols.effects import Head, Train
 from protocols.encryption.lanes import pack_values, unpack_sums
@@ -28,11 +29,12 @@ CANDIDATES_MAX: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Parameters and the outer step's state, with their digest."""
+    """Parameters and the outer step's state, with their canonical bytes and the digest of these."""
 
     params: Tensors = field(repr=False)
     state: Tensors = field(repr=False)
     digest: Digest
+    blob: bytes = field(repr=False)
 
 
 class Learner:
@@ -113,14 +115,14 @@ class Learner:
             LocalError: the model is not at hand.
             MalformedError: the bytes are no model of this task.
         """
-        model = _model(*load_model(blob)) if blob is not None else self._candidates.get(head.params, self.model)
+        model = self._candidates.get(head.params, self.model) if blob is None else _read(blob)
         if model.digest != head.params:
             raise LocalError(f"the model with digest {head.params.hex()[:8]} is not at hand")
         if _shapes(model) != _shapes(self.model):
             raise MalformedError("the certified model's tensors are not this task's")
         self.model, self.head = model, head.header
         self._candidates.clear()
-        return model_bytes(model.params, model.state)
+        return model.blob
 
     def metrics(self, model: Model, held_out: Examples) -> dict[str, float]:
         """How good a model is on rows that nobody trained on."""
@@ -133,4 +135,9 @@ def _shapes(model: Model) -> list[tuple[str, tuple[int, ...], str]]:
 
 
 def _model(params: Tensors, state: Tensors) -> Model:
-    return Model(params, state, model_digest(params, state))
+    blob = model_bytes(params, state)
+    return Model(params, state, Digest(hashlib.sha256(blob).digest()), blob)
+
+
+def _read(blob: bytes) -> Model:
+    return Model(*load_model(blob), Digest(hashlib.sha256(blob).digest()), blob)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -27,11 +28,10 @@ class Total:
 def add_cells(cells: Iterable[tuple[Lanes, int]]) -> bytes:
     """Canonical bytes of the total: contributors as u32 BE, then each lane sum as int32 LE."""
     opened = list(cells)
-    lanes = np.sum([lanes for lanes, _ in opened], axis=0)
+    lanes = reduce(np.add, (lanes for lanes, _ in opened))
     contributors = sum(count for _, count in opened)
-    assert np.abs(lanes).max(initial=0) < 2**31
-    packed: bytes = lanes.astype("<i4").tobytes()
-    return contributors.to_bytes(4, "big") + packed
+    assert -(2**31) < lanes.min(initial=0) <= lanes.max(initial=0) < 2**31
+    return b"".join([contributors.to_bytes(4, "big"), lanes.astype("<i4").data])
 
 
 def decode_total(data: bytes, lanes: int) -> Total:
