@@ -31,8 +31,8 @@ PRESETS: Final = {
     ),
     "paranoid": Params(
         preset="paranoid",
-        k_min=14,
-        dropouts=2,
+        k_min=15,
+        dropouts=1,
         committee=16,
         threshold=13,
         rounds_per_epoch=10,
@@ -67,7 +67,7 @@ ASSUMED: Final = {
 
 CLAIMED: Final[dict[str, Claims | None]] = {
     "dev": None,  # for peers that follow the protocol
-    "testnet": Claims(cell_bits=12, committee_bits=8),
+    "testnet": Claims(cell_bits=9, committee_bits=8),
     "paranoid": Claims(cell_bits=12, committee_bits=11),
 }
 

@@ -43,7 +43,7 @@ class Claims:
     """What a preset promises under its assumptions. Bits are -log2 of a chance, or of an attack's cost.
 
     Attributes:
-        encryption_bits: reading one update out of an opened sum.
+        encryption_bits: reading one update out of an opened sum, now or with a quantum computer later.
         honest: contributors that every opened set then has (h).
         cell_bits: that an epoch has a cell with fewer.
         committee_bits: that an epoch's committee has more liars than its threshold stands.
@@ -53,7 +53,7 @@ class Claims:
 
     encryption_bits: int = 128
     honest: int = HONEST
-    cell_bits: float = 12
+    cell_bits: float = 9
     committee_bits: float = 8
     degree_bits: float = 128
     clean_cells: Fraction = Fraction(4, 5)
@@ -139,13 +139,13 @@ def _encryption(params: Params, claims: Claims | None) -> list[Finding]:
             "counts a single sieve call of 2^(0.292 b), all else as free; not what the claim is made in",
             "eprint 2015/1092, section 6",
         ),
-        _finding(
-            "one update, quantum attack on the ring",
-            f"log2 q at most {quantum}",
+        _least(
+            "one update, recorded for a quantum computer",
+            f"log2 q at most {quantum}; shares under ML-KEM-768 and X25519",
             lattice.table_bits(lattice.QUANTUM, *instance),
-            None,
-            "of the ciphertexts alone: shares travel under X25519, which a quantum computer opens",
-            f"{STANDARD}, table 2",
+            claims.encryption_bits if claims else None,
+            "of the ring; of ML-KEM-768 its standard says category 3, as AES-192",
+            f"{STANDARD}, table 2; FIPS 203",
         ),
     ]
 
@@ -207,7 +207,7 @@ def _sharing(params: Params, assumed: Assumptions, claims: Claims | None) -> lis
             room.degree_check_bits(),
             claims.degree_bits if claims else None,
             "a combination of shares off all polynomials of degree t - 1 looks right at most twice in 65537 tries",
-            "Schwartz-Zippel; Fiat-Shamir; decision 0009",
+            "Schwartz-Zippel; Fiat-Shamir; decision 0013",
         ),
     ]
 
@@ -215,7 +215,7 @@ def _sharing(params: Params, assumed: Assumptions, claims: Claims | None) -> lis
 def _cells(params: Params, assumed: Assumptions, claims: Claims | None) -> list[Finding]:
     honest = claims.honest if claims else HONEST
     populations = range(params.cell_min, assumed.population + 1)
-    lonely, peers = draws.worst(lambda count: draws.lonely_cell(params, count, assumed.peers, honest), populations)
+    lonely, peers = draws.worst(lambda count: draws.lonely_epoch(params, count, assumed.peers, honest), populations)
     dirty, _ = draws.worst(lambda count: 1 - draws.clean_cells(params, count, assumed.spoilers), populations)
     away = _away(params, assumed)
     smallest, largest = params.cell_min, min(CELL_MAX, 2 * params.cell_min - 1)
@@ -225,7 +225,8 @@ def _cells(params: Params, assumed: Assumptions, claims: Claims | None) -> list[
             f"{_percent(lonely)} if {_share(assumed.peers)} of the data peers are dishonest",
             draws.bits(lonely),
             claims.cell_bits if claims else None,
-            f"cells of {smallest} to {largest}, any {params.quorum(smallest)} or more chosen; all cells, worst of "
+            f"cells of {smallest} to {largest}, any {params.quorum(smallest)} or more chosen; all cells of an epoch's "
+            f"{draws.draws_of_an_epoch(params)} draws, since a spoiler has them mixed anew each round; worst of "
             f"{smallest} to {assumed.population} data peers ({peers})",
             "hypergeometric distribution, exact",
         ),
@@ -234,7 +235,7 @@ def _cells(params: Params, assumed: Assumptions, claims: Claims | None) -> list[
             f"{_percent(1 - dirty)} if {_share(assumed.spoilers)} of the data peers spoil",
             None,
             (f"at least {_percent(claims.clean_cells)}", 1 - dirty >= claims.clean_cells) if claims else None,
-            "who shares a key that is not its ciphertext's spoils its cell; without range proofs nothing prevents it",
+            "who shares a key that is not its ciphertext's spoils its cell; group testing finds out who, over rounds",
             "hypergeometric distribution, exact",
         ),
         _finding(

@@ -33,11 +33,10 @@ def cell_sizes(params: Params, peers: int) -> list[int]:
 
 
 def lonely_cell(params: Params, peers: int, dishonest: Fraction, honest: int) -> Fraction:
-    """Bound on the chance that an epoch has a cell in which some admissible set holds fewer than `honest` honest peers.
+    """Bound on the chance that a draw has a cell in which some admissible set holds fewer than `honest` honest peers.
 
     Dishonest peers choose which set it is: they come all, and only as many honest ones as a quorum needs beside them.
-    So a cell of m with quorum s is lonely if more than s - honest of it are dishonest, whatever happens in its rounds.
-    Union bound over the cells.
+    So a cell of m with quorum s is lonely if more than s - honest of it are dishonest. Union bound over the cells.
     """
     sizes = cell_sizes(params, peers)
     marked = int(dishonest * peers)
@@ -45,6 +44,19 @@ def lonely_cell(params: Params, peers: int, dishonest: Fraction, honest: int) ->
         size: hypergeometric_tail(peers, marked, size, params.quorum(size) - honest + 1) for size in sorted(set(sizes))
     }
     return min(Fraction(1), sum((chances[size] for size in sizes), Fraction(0)))
+
+
+def draws_of_an_epoch(params: Params) -> int:
+    """The epoch's own cells, and those of each of its rounds: a spoiler can have them drawn anew for every round.
+
+    (`protocols.rounds.suspects`.) It knows these draws from the epoch's beginning on, so each of them counts.
+    """
+    return 1 + params.rounds_per_epoch
+
+
+def lonely_epoch(params: Params, peers: int, dishonest: Fraction, honest: int) -> Fraction:
+    """Bound on the chance that any round of an epoch has such a cell, whatever happens in it."""
+    return min(Fraction(1), draws_of_an_epoch(params) * lonely_cell(params, peers, dishonest, honest))
 
 
 def corrupt_committee(size: int, liars: int, candidates: int, dishonest: Fraction) -> Fraction:

@@ -29,7 +29,7 @@ def test_paranoid_stands_more_liars_and_fewer_absences() -> None:
 
 
 def test_a_preset_with_weaker_parameters_is_refused_with_the_claim_that_fails() -> None:
-    with pytest.raises(LocalError, match=r"fewer than 2 honest contributors, an epoch: at least 12 bits claimed, 0\.0"):
+    with pytest.raises(LocalError, match=r"fewer than 2 honest contributors, an epoch: at least 9 bits claimed, 0\.0"):
         require_startable(PRESETS["testnet"].with_(k_min=5))
     with pytest.raises(LocalError, match="encrypts every update claimed, plaintext"):
         require_startable(PRESETS["paranoid"].with_(scheme="plaintext"))

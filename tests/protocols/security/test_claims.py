@@ -73,7 +73,7 @@ def test_worse_peers_break_it_too(assumed: Assumptions, claim: str) -> None:
     ],
 )
 def test_more_is_not_promised_than_is_reached(claims: Claims, claim: str) -> None:
-    assert named(claims=claims) == {claim}
+    assert claim in named(claims=claims) <= {claim, "one update"}
 
 
 def test_one_honest_contributor_is_no_encryption_at_all() -> None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import combinations
 from math import inf
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from scipy import stats
 
 from protocols.params import Params
 from protocols.rounds.cells import draw_cells
+from protocols.rounds.epoch import EpochView, draw_epoch
+from protocols.rounds.suspects import seats
 from protocols.security.draws import (
     binomial_tail,
     bits,
@@ -22,11 +25,14 @@ from protocols.security.draws import (
     corrupt_committee,
     hypergeometric_tail,
     lonely_cell,
+    lonely_epoch,
     worst,
 )
-from protocols.types import PeerKey
+from protocols.types import PeerKey, Role
+from protocols.wire.messages import Spoiled, Suspects
 
 SMALL = Params(k_min=3, dropouts=2)
+ROLES = Role.DATA | Role.COMPUTE
 
 
 @settings(deadline=None)
@@ -84,6 +90,25 @@ def test_of_several_cells_the_bound_is_above_the_truth_and_close() -> None:
     truth = Fraction(sum(alone), len(alone))
     bound = lonely_cell(SMALL, 10, Fraction(3, 10), 2)
     assert truth <= bound <= 2 * truth
+
+
+def test_who_spoils_a_cell_gains_further_draws_and_the_bound_counts_them() -> None:
+    """Of 400 epochs of two cells of five, in the cells that are really dealt; peers 0 to 2 are dishonest."""
+    params = SMALL.with_(committee=1, threshold=1, rounds_per_epoch=2)
+    peers = [PeerKey(bytes([number]) * 32) for number in range(10)]
+    suspected = Suspects((Spoiled(0, (peers[0],)),), ())
+
+    def lonely(view: EpochView) -> bool:
+        return any(params.quorum(len(cell)) == sum(peer[0] < 3 for peer in cell) for cell in view.cells)
+
+    def epoch(number: int) -> tuple[bool, bool]:
+        view = draw_epoch(1, 1, number, b"block", params, ((peer, ROLES) for peer in peers))
+        return lonely(view), any(lonely(seats(view, height, suspected)) for height in view.heights)
+
+    alone, mixed = np.mean([epoch(number) for number in range(400)], axis=0)
+    once, often = (bound(params, 10, Fraction(3, 10), 1) for bound in (lonely_cell, lonely_epoch))
+    assert alone == pytest.approx(float(once), abs=0.06)  # three deviations
+    assert float(once) + 0.06 < mixed <= often == 3 * once
 
 
 def test_clean_cells_and_committees() -> None:
