@@ -7,6 +7,7 @@ observed and unanswered: its machine sits the round out, and the ledger's deadli
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -168,8 +169,8 @@ class Driver:
         self._ports.disk.put(effect.blobs, durable=effect.durable)
         self._kept.setdefault(height, set()).update(digest for digest, _ in effect.blobs)
 
-    def erase(self, below: int) -> None:
-        """Has the machines of rounds below a height forget their secrets."""
+    def erase(self, below: float = math.inf) -> None:
+        """Has the machines of rounds below a height forget their secrets; of all, if none is named."""
         for team in self.teams.values():
             if LEDGER < team.height < below:
                 team.erase()

@@ -146,6 +146,8 @@ class Node:
             await self._finished.wait()
             await self._linger()
             nursery.cancel_scope.cancel()
+        self._keys.erase()
+        self._driver.erase()
         return self._ledger.head.params.hex()
 
     def _compose(self, nursery: trio.Nursery) -> None:

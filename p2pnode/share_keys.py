@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -98,8 +99,8 @@ class ShareKeys:
         """This node's key of an epoch, if it sits in its committee."""
         return self._own.get(epoch)
 
-    def erase(self, before: int) -> None:
-        """Past epochs stay closed: our keys of them are erased."""
+    def erase(self, before: float = math.inf) -> None:
+        """Past epochs stay closed: our keys of them are erased; all, if none is named."""
         for epoch in [epoch for epoch in self._own if epoch < before]:
             self._own.pop(epoch).erase()
 

@@ -76,7 +76,7 @@ REASONS: Final = {
     "scheme": "the one that hides updates",
     "k_min": "no sum of fewer is ever opened: the more, the less a sum says of one update",
     "dropouts": "members of a cell that a round may lose; every one of them also shelters one more liar",
-    "committee": "the larger, the rarer are too many liars in it; 16 shares of a key are 139 kB a contributor",
+    "committee": "the larger, the rarer are too many liars in it; 16 shares of a key are 158 kB a contributor",
     "threshold": "two thirds and one, n = 3f + 1; above (n + x) / 2 it stands x liars, and tolerates n - t absences",
     "rounds_per_epoch": "fewer mean more draws, each with its chance of bad luck; more keep a bad draw for longer",
     "anchor_every": "the chain links each checkpoint to the one before it",

@@ -20,13 +20,18 @@ from p2pnode.errors import ChainError, Unreachable
 from p2pnode.learning.task import load_task
 from p2pnode.node import Node, NodeConfig, protocol_prefix, sign_binding
 from p2pnode.ports import Ports, SubnetRecord
+from p2pnode.share_keys import ShareKeys
 from p2pnode.team import AnyMachine, RoundContext, default_machines
 from protocols.effects import Effects, Job, Journal
+from protocols.encryption.scheme import Share
+from protocols.encryption.sealing import EpochKeyPair
 from protocols.errors import LocalError
 from protocols.events import Trained
 from protocols.presets import preset
 from protocols.rounds.conclusion import Conclusion
 from protocols.rounds.contribution import Contribution
+from protocols.rounds.custody import Custody
+from protocols.rounds.epoch import EpochView
 from protocols.types import Address, Digest, PeerKey, Role
 from protocols.wire.codec import decode
 from protocols.wire.envelope import Signed, open_envelope
@@ -163,8 +168,11 @@ class Mortal(Sabotaged):
             self._nodes.start_soon(self._mend, restart(1), (name,))
 
 
+KINDS = ["manifest", "dealt", "proposal", "vote", "lock", "release", "header", "head", "epoch-key"]
+
+
 @pytest.mark.parametrize("durable", [True, False], ids=["after", "before"])
-@pytest.mark.parametrize("kind", ["manifest", "proposal", "vote", "lock", "release", "header", "head", "epoch-key"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_record_of_its_journal_a_node_says_one_thing_only(
     said: dict[PeerKey, list[Signed]], kind: str, durable: bool
 ) -> None:
@@ -201,6 +209,40 @@ def test_a_restarted_member_makes_a_new_key_with_a_higher_sequence(said: dict[Pe
     keys = [each.message for each in said[world.identities["peer-03"].peer] if isinstance(each.message, EpochKey)]
     assert [key.sequence for key in keys] == [1, 2]
     assert len({key.public for key in keys}) == 2
+
+
+def test_with_an_epochs_last_round_its_keys_and_shares_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes a node's memory afterwards opens none of the shares that were sealed to it."""
+    pairs: list[tuple[int, EpochKeyPair]] = []
+    shares: list[tuple[int, Share]] = []
+    make, take = ShareKeys._make, Custody._open
+
+    def made(self: ShareKeys, view: EpochView) -> None:
+        make(self, view)
+        pairs.append((view.epoch, self._own[view.epoch]))
+
+    def taken(self: Custody, signed: Signed, sealed: bytes) -> Share:
+        share = take(self, signed, sealed)
+        assert share.any()
+        shares.append((self._height, share))
+        return share
+
+    def closing(event: Event) -> None:
+        hear(event)
+        if event.name == "round" and event.fields["height"] == 7:  # everybody is past the border
+            alive.append([epoch for epoch, pair in pairs if not pair.erased])
+
+    monkeypatch.setattr(ShareKeys, "_make", made)
+    monkeypatch.setattr(Custody, "_open", taken)
+    world, alive = Sabotaged(rounds=8), []
+    hear, world._sink = world._hear, closing
+    world.play()
+    assert {epoch for epoch, _ in pairs} == {0, 1}
+    assert alive
+    assert set(alive[0]) == {1}, "those of the closed epoch are erased, not those in use"
+    assert all(pair.erased for _, pair in pairs), "and all at the end"
+    assert {height for height, _ in shares} == set(range(8))
+    assert not any(share.any() for _, share in shares)
 
 
 def test_a_node_that_was_away_catches_up_by_the_newest_header_and_its_model() -> None:

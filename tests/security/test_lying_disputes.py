@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocols.effects import Effect, Effects, Send
 from protocols.encryption.sealing import find_opening
+from protocols.errors import RemoteError
 from protocols.rounds import dispute
 from protocols.rounds.dealing import share_context
 from protocols.rounds.dispute import judge
@@ -22,6 +27,8 @@ from tests.protocols.playbook import (
     Peer,
     Playbook,
     blamed,
+    of,
+    sent,
     whole_round,
 )
 from tests.security.test_bad_dealings import total_without, totals
@@ -45,10 +52,8 @@ def accusing(open_truly: bool, by: Peer = LIAR) -> Behaviour:
 
 
 def submission_of_victim() -> Submission:
-    sends = [
-        effect for effect in HONEST.actors[VICTIM.key].effects if isinstance(effect, Send) and effect.to == LIAR.key
-    ]
-    (submission,) = (each.signed.message for each in sends if isinstance(each.signed.message, Submission))
+    sends = of(HONEST.actors[VICTIM.key].effects, Send)
+    (submission,) = sent([send for send in sends if send.to == LIAR.key], Submission)
     return submission
 
 
@@ -63,6 +68,9 @@ def opening(submission: Submission, truly: bool) -> bytes:
 
 
 HONEST: Playbook = whole_round()
+SUBMISSIONS = sent(HONEST.effects(), Submission)
+HONEST_SEALED = sorted({each.sealed for each in SUBMISSIONS} - {b""})
+HONEST_MANIFESTS = sorted({each.manifest for each in SUBMISSIONS})
 
 
 @pytest.mark.parametrize("truly", [True, False], ids=["its right share", "junk"])
@@ -111,3 +119,26 @@ def test_a_lie_and_its_opposite_are_told_apart_by_anybody() -> None:
         said = Dispute(VIEW.slot(ROUND), submission.manifest, submission.sealed, opening(submission, truly=True))
         culprits.append(judge(VIEW, ROUND, 1, LIAR.sign(said)).culprit)
     assert culprits == [LIAR.key, VICTIM.key]
+
+
+@given(
+    changes=st.fixed_dictionaries(
+        {},
+        optional={
+            "opening": st.binary(min_size=32, max_size=32),
+            "sealed": st.one_of(st.binary(min_size=1, max_size=64), st.sampled_from(HONEST_SEALED)),
+            "manifest": st.one_of(st.binary(min_size=1, max_size=64), st.sampled_from(HONEST_MANIFESTS)),
+        },
+    ),
+    number=st.integers(1, 4),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_dispute_whatever_it_says_names_an_honest_dealer(changes: dict[str, bytes], number: int) -> None:
+    accuser = PEERS[VIEW.committee[number - 1]]
+    true = submission_of_victim()
+    said = Dispute(VIEW.slot(ROUND), true.manifest, true.sealed, opening(true, truly=True))
+    try:
+        culprits = {judge(VIEW, ROUND, 1, accuser.sign(dataclasses.replace(said, **changes))).culprit}
+    except RemoteError as error:
+        culprits = set(error.culprits)
+    assert culprits == {accuser.key}
