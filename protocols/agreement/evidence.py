@@ -10,16 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+from protocols.agreement.certificate import list_digest
 from protocols.errors import MalformedError
+from protocols.rounds.epoch import EpochView
 from protocols.types import PeerKey
 from protocols.wire import codec
-from protocols.wire.envelope import Signed, open_envelope
+from protocols.wire.envelope import Signed, open_envelope, reassemble
 from protocols.wire.messages import (
     ENVELOPE_MAX_BYTES,
     PRECOMMIT,
     PREVOTE,
     HeaderVote,
+    ListCertificate,
     Manifest,
+    MemberSignature,
     Proposal,
     Release,
     Vote,
@@ -80,6 +84,20 @@ def decode_evidence(data: bytes) -> Evidence:
     if evidence is None or evidence.encode() != data:
         raise MalformedError("these two messages prove no fault")
     return evidence
+
+
+def double_votes(first: ListCertificate, second: ListCertificate, view: EpochView) -> list[Evidence]:
+    """Against every member that signed two certificates for different lists in one view; both are verified."""
+    votes = [{vote.member: _precommit(each, vote, view) for vote in each.votes} for each in (first, second)]
+    both = sorted(votes[0].keys() & votes[1].keys())
+    found = (evidence_of(votes[0][member], votes[1][member]) for member in both)
+    return [evidence for evidence in found if evidence is not None]
+
+
+def _precommit(certificate: ListCertificate, vote: MemberSignature, view: EpochView) -> Signed:
+    sets = certificate.sets
+    message = Vote(sets.slot, certificate.view, PRECOMMIT, list_digest(sets), None)
+    return reassemble(message, view.committee[vote.member - 1], vote.signature)
 
 
 def _doubled(first: Signed, second: Signed) -> str | None:

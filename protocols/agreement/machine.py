@@ -22,11 +22,12 @@ from protocols.agreement.acceptance import (
     shortfall,
     without,
 )
-from protocols.agreement.certificate import check_list, check_prevotes, list_digest, signatures
-from protocols.agreement.evidence import Evidence, evidence_of
+from protocols.agreement.certificate import check_list, check_prevotes, list_digest
+from protocols.agreement.evidence import Evidence, double_votes
+from protocols.agreement.knowledge import Knowledge
 from protocols.agreement.memory import Lock, Memory
-from protocols.agreement.tally import Tally, is_sound
-from protocols.effects import Blame, Effects, Journal, Publish, Send, SetTimer, Tell
+from protocols.agreement.tally import is_sound
+from protocols.effects import Blame, Effects, Journal, Observe, Publish, Send, SetTimer, Tell
 from protocols.errors import RemoteError
 from protocols.events import Event, Received, Started
 from protocols.machine import Key, Machine
@@ -124,21 +125,12 @@ class Agreement(Machine[State]):
         self._announce = announce
         self._slot = view.slot(height)
         self._index = view.member_index(me)
-        self._threshold = view.params.threshold
-        self._faulty = len(view.committee) - self._threshold  # f: so many may be missing
+        self._faulty = len(view.committee) - view.params.threshold  # f: so many may be missing
         self._memory = Memory(height, journal)
-        self._tally = Tally(len(view.committee), self._threshold)
+        self._known = Knowledge(self._slot, len(view.committee), view.params.threshold, self._memory.lock)
         self._number = 0  # of the view (Tendermint's round)
         self._held: Held = {}
         self._due: Held = {}  # held when the view began
-        self._proposals: dict[int, Signed] = {}  # by view
-        self._lists: dict[Digest, SetList] = {}
-        self._valid: tuple[SetList, PrevoteCertificate] | None = None  # validValue, validRound
-        if (lock := self._memory.lock) is not None:
-            self._valid = (lock.sets, lock.prevotes)
-            self._lists[list_digest(lock.sets)] = lock.sets
-        self._reached: dict[int, int] = {}  # by member: the highest view in which it has spoken
-        self._missing: dict[int, frozenset[Digest]] = {}  # by member: proposed manifests that it does not hold
         self._armed: dict[str, int] = {}  # timers, by the view that they are for
         self._answered: dict[PeerKey, int] = {}
         self._asked = 0
@@ -183,13 +175,7 @@ class Agreement(Machine[State]):
             self._check_valid(proposal)
         except RemoteError as error:
             return [Blame(event.sender, f"proposes a list again without a reason: {error}")]
-        known = self._proposals.setdefault(proposal.view, event.signed)
-        if known.digest != event.signed.digest:
-            return self._accuse(evidence_of(known, event.signed))
-        self._lists[list_digest(proposal.sets)] = proposal.sets
-        if proposal.valid is not None:
-            self._note_valid(proposal.sets, proposal.valid)
-        return self._advance(now)
+        return [*self._accuse(self._known.propose(event.signed)), *self._advance(now)]
 
     def vote(self, event: Received, now: float) -> Effects:
         vote, member = event.message, self._view.member_index(event.sender)
@@ -198,10 +184,10 @@ class Agreement(Machine[State]):
             return [Blame(event.sender, "votes but is not in the committee")]
         if not is_sound(vote):
             return [Blame(event.sender, "casts a vote that no member may cast")]
-        self._reached[member] = max(vote.view, self._reached.get(member, 0))
+        self._known.came_to(member, vote.view)
         if vote.view > self._number + len(self._view.committee):
             return self._advance(now)
-        return [*self._accuse(self._tally.add(member, event.signed)), *self._advance(now)]
+        return [*self._accuse(self._known.vote(member, event.signed)), *self._advance(now)]
 
     def late_vote(self, event: Received, _: float) -> Effects:
         """What comes after the certificate can still be evidence."""
@@ -209,7 +195,7 @@ class Agreement(Machine[State]):
         assert isinstance(vote, Vote)
         if member is None or not is_sound(vote) or vote.view > self._number + len(self._view.committee):
             return []
-        return self._accuse(self._tally.add(member, event.signed))
+        return self._accuse(self._known.vote(member, event.signed))
 
     def status(self, event: Received, now: float) -> Effects:
         """Notes where another member stands, and sends it what it may have missed of its view."""
@@ -217,12 +203,13 @@ class Agreement(Machine[State]):
         assert isinstance(status, Status)
         if member is None:
             return []  # a contributor asks for the certificate: there is none yet
-        self._missing[member] = frozenset(status.missing)
+        self._known.missing[member] = frozenset(status.missing)
         effects: Effects = []
         if status.view is not None:
-            self._reached[member] = max(status.view, self._reached.get(member, 0))
+            self._known.came_to(member, status.view)
             if event.sender != self._me and self._may_answer(event.sender):
-                effects = [Send(event.sender, signed) for signed in self._said_in(status.view)]
+                said = self._known.said_in(sorted({status.view, self._number}))
+                effects = [Send(event.sender, signed) for signed in said]
         return [*effects, *self._advance(now)]
 
     def certificate(self, event: Received, now: float) -> Effects:
@@ -238,7 +225,7 @@ class Agreement(Machine[State]):
         except RemoteError as error:
             return [Blame(event.sender, f"certificate refused: {error}")]
         self._seen = True
-        return []
+        return self._compare(event.message)
 
     def answer(self, event: Received, _: float) -> Effects:
         """Somebody is late: the certificate is all it needs."""
@@ -250,7 +237,7 @@ class Agreement(Machine[State]):
 
     def no_proposal(self, _: Event, now: float) -> Effects:
         """Line 57; where the proposal came but contributions did not, the next proposers are told which."""
-        told = self._tell_status() if self._lacking() else []
+        told = self._tell_status() if self._known.lacking(self._held) else []
         return [*self._cast(PREVOTE, None), *told, *self._advance(now)]
 
     def no_list(self, _: Event, now: float) -> Effects:
@@ -289,25 +276,21 @@ class Agreement(Machine[State]):
 
     def _try_certify(self, now: float) -> Effects:
         """Line 49: t precommits for a list, of whatever view."""
-        for vote in self._tally.certified(PRECOMMIT):
-            if vote.sets in self._lists:
-                signed = signatures(self._tally.for_(vote), self._threshold)
-                return self._certified(ListCertificate(self._lists[vote.sets], vote.view, signed), now)
-        return []
+        certificate = self._known.certificate()
+        return [] if certificate is None else self._certified(certificate, now)
 
     def _try_skip(self, now: float) -> Effects:
         """Line 55: more members than can lie are in a later view."""
-        reached = sorted(self._reached.values(), reverse=True)
-        target = reached[self._faulty] if len(reached) > self._faulty else 0
+        target = self._known.reached_by(self._faulty + 1)
         if target <= self._number:
             return []
         return self._enter(max(target, self._memory.view), now)
 
     def _try_prevote(self) -> Effects:
         """Lines 22 and 28: once it is clear what to say of the view's proposal."""
-        if self.state is not State.PROPOSING or self._number not in self._proposals:
+        if self.state is not State.PROPOSING or self._number not in self._known.proposals:
             return []
-        proposal = self._proposals[self._number].message
+        proposal = self._known.proposals[self._number].message
         assert isinstance(proposal, Proposal)
         verdict = self._verdict(proposal)
         if verdict is None:
@@ -317,27 +300,22 @@ class Agreement(Machine[State]):
 
     def _try_precommit(self, now: float) -> Effects:
         """Lines 34 to 46: with t prevotes for a list it is locked, without the prospect of them there is none."""
-        for vote in self._tally.certified(PREVOTE):
-            if vote.sets in self._lists:
-                prevotes = PrevoteCertificate(
-                    vote.view, vote.justified, signatures(self._tally.for_(vote), self._threshold)
-                )
-                self._note_valid(self._lists[vote.sets], prevotes)
         if self.state is not State.PREVOTED:
             return []
-        if self._valid is not None and self._valid[1].view == self._number:
-            return self._lock(*self._valid)
-        if self._tally.is_hopeless(self._number, PREVOTE):
+        valid, tally = self._known.valid, self._known.tally
+        if valid is not None and valid[1].view == self._number:
+            return self._lock(*valid)
+        if tally.is_hopeless(self._number, PREVOTE):
             return self._cast(PRECOMMIT, None)
-        if self._tally.is_complete(self._number, PREVOTE):
+        if tally.is_complete(self._number, PREVOTE):
             return self._arm("prevote", now)
         return []
 
     def _try_end(self, now: float) -> Effects:
         """Line 47; at once where no list can be certified in this view any more."""
-        if self._tally.is_hopeless(self._number, PRECOMMIT):
+        if self._known.tally.is_hopeless(self._number, PRECOMMIT):
             return self._enter(self._number + 1, now)
-        if self._tally.is_complete(self._number, PRECOMMIT):
+        if self._known.tally.is_complete(self._number, PRECOMMIT):
             return self._arm("over", now)
         return []
 
@@ -354,7 +332,7 @@ class Agreement(Machine[State]):
             return lock is None or lock.vote.view <= proposal.valid.view
         if lock is not None:
             return False
-        due = without(self._due, missed_by(self._missing, self._faulty + 1))
+        due = without(self._due, missed_by(self._known.missing, self._faulty + 1))
         if self._number <= self._faulty and leaves_out(proposal.sets, due, self._view):
             return False
         return None if lacking(proposal.sets, self._held) else True
@@ -365,7 +343,7 @@ class Agreement(Machine[State]):
         """Line 11. A member that has signed in this view before a crash says the same again and goes on from there."""
         if number > VIEW_MAX:
             self.state = State.VOID
-            return [Tell(Shortfall(f"no list found {self._threshold} votes in {VIEW_MAX + 1} views"))]
+            return [Tell(Shortfall(f"no list found {self._view.params.threshold} votes in {VIEW_MAX + 1} views"))]
         self.state, self._number, self._due = State.PROPOSING, number, self._held
         patience = GROW_S * number
         timers: Effects = [SetTimer("propose", now + PROPOSE_S + patience), SetTimer("ask", now + ASK_S + patience)]
@@ -379,14 +357,14 @@ class Agreement(Machine[State]):
         if proposal is None:
             return [Tell(Shortfall(shortfall(self._held, self._view)))]
         journal = [self._memory.propose(proposal)] if known is None else []
-        signed = self._sign(proposal)
-        return [*journal, *(Send(member, signed) for member in self._view.committee)]
+        return [*journal, *self._tell_all(proposal)]
 
     def _proposal(self) -> Proposal | None:
-        if self._valid is not None and self._valid[1].view < self._number:
-            return Proposal(self._number, *self._valid)
+        valid = self._known.valid
+        if valid is not None and valid[1].view < self._number:
+            return Proposal(self._number, *valid)
         misses = self._faulty + 1 if self._number <= self._faulty else 1
-        sets = fullest_list(without(self._held, missed_by(self._missing, misses)), self._view, self._height)
+        sets = fullest_list(without(self._held, missed_by(self._known.missing, misses)), self._view, self._height)
         return None if sets is None else Proposal(self._number, sets, None)
 
     def _say_again(self) -> Effects:
@@ -395,32 +373,28 @@ class Agreement(Machine[State]):
             vote = self._memory.votes.get((self._number, phase))
             if vote is not None:
                 self.state = state
-                effects += self._send_vote(vote)
+                effects += self._tell_all(vote)
         return effects
 
     def _forward(self) -> Effects:
         """What was nearly agreed goes to this view's and the next one's proposer, in case they alone did not see it."""
-        if self._number == 0 or self._valid is None or self._valid[1].view not in self._proposals:
-            return []
-        sets, prevotes = self._valid
-        vote = Vote(self._slot, prevotes.view, PREVOTE, list_digest(sets), prevotes.justified)
-        known = [self._proposals[prevotes.view], *self._tally.for_(vote).values()]
+        known = self._known.nearly_agreed() if self._number else []
         proposers = {self._proposer(self._number), self._proposer(self._number + 1)} - {self._me}
         return [Send(proposer, signed) for proposer in sorted(proposers) for signed in known]
 
     def _cast(self, phase: int, sets: Digest | None, justified: int | None = None) -> Effects:
         vote = Vote(self._slot, self._number, phase, sets, justified)
         self.state = State.PREVOTED if phase == PREVOTE else State.PRECOMMITTED
-        return [self._memory.vote(vote), *self._send_vote(vote)]
+        return [self._memory.vote(vote), *self._tell_all(vote)]
 
     def _lock(self, sets: SetList, prevotes: PrevoteCertificate) -> Effects:
         """Line 38."""
         vote = Vote(self._slot, self._number, PRECOMMIT, list_digest(sets), None)
         self.state = State.PRECOMMITTED
-        return [self._memory.precommit(Lock(vote, sets, prevotes)), *self._send_vote(vote)]
+        return [self._memory.precommit(Lock(vote, sets, prevotes)), *self._tell_all(vote)]
 
-    def _send_vote(self, vote: Vote) -> Effects:
-        signed = self._sign(vote)
+    def _tell_all(self, message: Vote | Proposal) -> Effects:
+        signed = self._sign(message)
         return [Send(member, signed) for member in self._view.committee]
 
     def _certified(self, certificate: ListCertificate, now: float) -> Effects:
@@ -438,12 +412,20 @@ class Agreement(Machine[State]):
         """A member tells all members; who watches asks f + 1 of them, others each time."""
         status = Status(self._slot, None, ())
         if self._index is not None:
-            missing = tuple(sorted(self._lacking())[:MISSING_MAX])
+            missing = tuple(self._known.lacking(self._held)[:MISSING_MAX])
             status = Status(self._slot, None if self.state is State.OPEN else self._number, missing)
         committee, signed = self._view.committee, self._sign(status)
         asked = [committee[(self._asked + step) % len(committee)] for step in range(self._faulty + 1)]
         self._asked += 1
         return [Send(member, signed) for member in (committee if self._index else asked) if member != self._me]
+
+    def _compare(self, other: ListCertificate) -> Effects:
+        """Two lists are certified: more members lie than this committee stands, and people should know who."""
+        known = self._certificate.message if self._certificate is not None else None
+        if not isinstance(known, ListCertificate) or known.sets == other.sets:
+            return []
+        accused = [effect for each in double_votes(known, other, self._view) for effect in self._accuse(each)]
+        return [Observe("forked", {"height": self._height}), *accused]
 
     def _accuse(self, evidence: Evidence | None) -> Effects:
         """Once a round, with evidence that stays."""
@@ -466,28 +448,12 @@ class Agreement(Machine[State]):
             raise RemoteError("its prevotes are not of an earlier view")
         check_prevotes(proposal.valid, proposal.sets, self._view)
 
-    def _note_valid(self, sets: SetList, prevotes: PrevoteCertificate) -> None:
-        if self._valid is None or self._valid[1].view < prevotes.view:
-            self._valid = (sets, prevotes)
-
     def _arm(self, timer: str, now: float) -> Effects:
         """Sets a timer, once a view."""
         if self._armed.get(timer) == self._number:
             return []
         self._armed[timer] = self._number
         return [SetTimer(timer, now + VOTE_S + GROW_S * self._number)]
-
-    def _lacking(self) -> frozenset[Digest]:
-        """Manifests in proposed lists that this member does not hold."""
-        return frozenset().union(*(lacking(sets, self._held) for sets in self._lists.values()))
-
-    def _said_in(self, number: int) -> list[Signed]:
-        """What this member knows of a view, and of its own."""
-        said: list[Signed] = []
-        for view in sorted({number, self._number}):
-            said += [self._proposals[view]] if view in self._proposals else []
-            said += [*self._tally.cast(view, PREVOTE).values(), *self._tally.cast(view, PRECOMMIT).values()]
-        return said
 
     def _may_answer(self, peer: PeerKey) -> bool:
         self._answered[peer] = self._answered.get(peer, 0) + 1

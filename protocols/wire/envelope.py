@@ -129,6 +129,11 @@ def verify(body: bytes, signer_key: PeerKey, signature: bytes) -> bool:
     return True
 
 
+def reassemble(message: Message, by: PeerKey, signature: bytes) -> Signed:
+    """The signed message that a certificate's signature was taken from; the signature is not checked again."""
+    return _signed(message, body_of(message), by, signature)
+
+
 def _signed(message: Message, body: bytes, by: PeerKey, signature: bytes) -> Signed:
     encoded = codec.encode(_Envelope(body, by, signature))
     return Signed(message, by, signature, encoded, Digest(hashlib.sha256(body).digest()))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from protocols.agreement.certificate import signatures
+from protocols.agreement.evidence import decode_evidence
 from protocols.agreement.machine import (
     ANSWERS_MAX,
     ASK_S,
@@ -12,7 +13,7 @@ from protocols.agreement.machine import (
     Agreement,
     State,
 )
-from protocols.effects import Effects, Send, SetTimer, Tell
+from protocols.effects import Effects, Journal, Send, SetTimer, Tell
 from protocols.events import Started, TimerFired
 from protocols.told import Certified
 from protocols.wire.messages import (
@@ -48,6 +49,7 @@ from tests.protocols.playbook import (
     VIEW,
     Peer,
     blamed,
+    observed,
     of,
     received,
     sent,
@@ -64,7 +66,7 @@ def certificate(sets: SetList = ALL, members: Iterable[int] = (1, 2, 3), view: i
 def test_a_certificate_is_enough_for_whoever_comes_late(peer: Peer) -> None:
     machine = agreement(peer)
     assert machine.handle(received(COMMITTEE[0], certificate(view=7)), 0) == [Tell(Certified(certificate(view=7)))]
-    assert machine.handle(received(COMMITTEE[0], certificate(SMALLER)), 0) == [], "one list a round"
+    assert of(machine.handle(received(COMMITTEE[0], certificate(SMALLER)), 0), Tell) == [], "one list a round"
 
 
 @pytest.mark.parametrize("state", [State.WATCHING, State.CERTIFIED])
@@ -159,3 +161,16 @@ def test_but_what_was_certified_is_still_told_to_who_asks() -> None:
     certify(machine, 0)
     machine.erase()
     assert len(sent(hears(machine, received(CONTRIBUTORS[0], Status(SLOT, None, ()))), ListCertificate)) == 1
+
+
+def test_two_certificates_are_shouted_about_with_evidence_against_who_signed_both() -> None:
+    """More members lie than the committee stands; those of one view are convicted by the certificates alone."""
+    for view, culprits in ((0, {COMMITTEE[1].key, COMMITTEE[2].key}), (1, set())):
+        machine = agreement(CONTRIBUTORS[0])
+        machine.handle(received(COMMITTEE[0], certificate(ALL, (1, 2, 3))), 0)
+        effects = machine.handle(received(COMMITTEE[0], certificate(SMALLER, (2, 3, 4), view)), 0)
+        assert observed(effects, "forked") == [{"height": ROUND}]
+        assert set(blamed(effects)) == culprits
+        assert {decode_evidence(record.payload).culprit for record in of(effects, Journal)} == culprits
+        again = machine.handle(received(COMMITTEE[0], certificate(ALL, (1, 2, 4), 2)), 0)
+        assert again == [], "the same list of another view is none"

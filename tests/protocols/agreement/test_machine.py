@@ -343,5 +343,5 @@ def test_what_is_far_ahead_is_not_kept() -> None:
     machine = begun()
     for view in range(5, 250):
         hears(machine, proposes(view), prevotes(BY_RANK[0], ALL, view), precommits(BY_RANK[0], ALL, view))
-    assert len(list(machine._tally.of(VIEW.committee.index(BY_RANK[0].key) + 1))) == 0
-    assert len(machine._proposals) == 0
+    assert len(list(machine._known.tally.of(VIEW.committee.index(BY_RANK[0].key) + 1))) == 0
+    assert len(machine._known.proposals) == 0

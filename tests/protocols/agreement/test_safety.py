@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from protocols.agreement.certificate import list_digest
 from protocols.agreement.evidence import evidence_of
+from protocols.agreement.knowledge import Knowledge
 from protocols.agreement.machine import Agreement, State
-from protocols.agreement.tally import Tally
 from protocols.effects import Effect, Effects, Journal, Send, Tell
 from protocols.events import Started
 from protocols.rounds.epoch import EpochView
@@ -101,7 +101,7 @@ class DropsTheLock(Agreement):
 
     def _lock(self, sets: SetList, prevotes: PrevoteCertificate) -> Effects:
         effects = super()._lock(sets, prevotes)
-        self._memory.lock = self._valid = None
+        self._memory.lock = self._known.valid = None
         return effects
 
 
@@ -117,7 +117,7 @@ class DropsTheLockInACrash(Agreement):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._memory.lock = self._valid = None
+        self._memory.lock = self._known.valid = None
 
 
 class AcceptsLess(Agreement):
@@ -125,8 +125,8 @@ class AcceptsLess(Agreement):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._threshold -= 1
-        self._tally = Tally(len(self._view.committee), self._threshold)
+        members, threshold = len(self._view.committee), self._view.params.threshold
+        self._known = Knowledge(self._slot, members, threshold - 1, self._memory.lock)
 
 
 def goes_wrong(kind: type[Agreement], seed: int) -> bool:
