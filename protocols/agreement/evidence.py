@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from protocols.agreement.certificate import list_digest
+from protocols.effects import Blame, Effects, Journal
 from protocols.errors import MalformedError
 from protocols.rounds.epoch import EpochView
-from protocols.types import PeerKey
+from protocols.types import Height, PeerKey
 from protocols.wire import codec
 from protocols.wire.envelope import Signed, open_envelope, reassemble
 from protocols.wire.messages import (
     ENVELOPE_MAX_BYTES,
     PRECOMMIT,
     PREVOTE,
+    Aggregate,
     HeaderVote,
     ListCertificate,
     Manifest,
@@ -30,6 +32,7 @@ from protocols.wire.messages import (
     slot_of,
 )
 
+KIND: Final = "evidence"
 EVIDENCE_MAX_BYTES: Final = 2 * ENVELOPE_MAX_BYTES + 1024
 _Envelope = Annotated[bytes, codec.Size(1, ENVELOPE_MAX_BYTES + 256)]
 
@@ -61,6 +64,11 @@ class Evidence:
         """Canonical bytes, the same whichever message was seen first."""
         first, second = sorted((self.first.encoded, self.second.encoded))
         return codec.encode(_Pair(first, second))
+
+
+def accusation(height: Height, evidence: Evidence) -> Effects:
+    """Evidence that stays, and the culprit's name."""
+    return [Journal(KIND, height, evidence.culprit, evidence.encode()), Blame(evidence.culprit, evidence.reason)]
 
 
 def evidence_of(first: Signed, second: Signed) -> Evidence | None:
@@ -115,6 +123,8 @@ def _doubled(first: Signed, second: Signed) -> str | None:
             return f"released cell {cell} for two sets"
         case HeaderVote(), HeaderVote():
             return "signs two headers for one height"
+        case Aggregate(cell=one), Aggregate(cell=other) if one == other:
+            return f"announced two sums of cell {one}"
         case Manifest(), Manifest():
             return "two manifests for one slot"
     return None

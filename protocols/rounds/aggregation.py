@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
-from protocols.effects import Blame, Effects, Job, Observe, Publish, Send, SetTimer, Store
+from protocols.effects import Effects, Job, Observe, Publish, Send, SetTimer, Store
 from protocols.encryption.scheme import Scheme
 from protocols.errors import RemoteError
 from protocols.events import Event, JobDone, Received, Started
@@ -17,7 +17,7 @@ from protocols.rounds.cells import indices
 from protocols.rounds.custody import HOLDS_CIPHERTEXTS
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.gatherer import EVENTS, JOBS, Gatherer, Part
-from protocols.rounds.manifests import Manifests, StaleError
+from protocols.rounds.manifests import Manifests, refusal
 from protocols.told import Certified
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.envelope import Signer
@@ -87,10 +87,8 @@ class Aggregation(Machine[State]):
         assert isinstance(submission, Submission)
         try:
             signed = self._manifests.accept(submission, event.sender)
-        except StaleError as error:
-            return [Observe("stale", {"height": self._height, "peer": event.sender.hex(), "reason": str(error)})]
         except RemoteError as error:
-            return [Blame(event.sender, f"submission refused: {error}")]
+            return refusal(error, event.sender, self._height)
         if self._view.cell_of(signed.signer) != self._cell:
             return []  # this peer also sits in the committee: the submission is for its custody
         assert isinstance(signed.message, Manifest)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import check_header, list_digest, signatures
+from protocols.agreement.evidence import accusation, evidence_of
 from protocols.effects import (
     Anchor,
     Blame,
@@ -107,7 +108,7 @@ class Conclusion(Machine[State]):
         self._sum: Lanes | None = None  # of the cells that count; they are not kept one by one
         self._total: bytes | None = None
         self._votes: dict[Digest, dict[int, Signed]] = {}
-        self._voters: dict[int, Digest] = {}
+        self._voters: dict[int, Signed] = {}
         self._certified: Signed | None = None
         self._seen = False
 
@@ -151,8 +152,9 @@ class Conclusion(Machine[State]):
         if member is None:
             return [Blame(event.sender, "signs a header but is not in the committee")]
         digest = event.signed.digest
-        if self._voters.setdefault(member, digest) != digest:
-            return [Blame(event.sender, "signs two headers for one height")]
+        evidence = evidence_of(self._voters.setdefault(member, event.signed), event.signed)
+        if evidence is not None:
+            return accusation(self._height, evidence)
         self._votes.setdefault(digest, {})[member] = event.signed
         return self._try_certify(now)
 

@@ -19,7 +19,7 @@ from protocols.machine import Key, Machine
 from protocols.rounds.dealing import WrongShareError, check_dealing, marks, open_share
 from protocols.rounds.dispute import Disputes
 from protocols.rounds.epoch import EpochView
-from protocols.rounds.manifests import Manifests, StaleError
+from protocols.rounds.manifests import Manifests, refusal
 from protocols.rounds.release import ReleaseRule, set_digest
 from protocols.rounds.seen import SeenDealings, Taken
 from protocols.told import Available, CellOpened, Certified, Ready, Shortfall
@@ -101,10 +101,8 @@ class Custody(Machine[State]):
         assert isinstance(submission, Submission)
         try:
             signed = self._manifests.accept(submission, event.sender)
-        except StaleError as error:
-            return [Observe("stale", {"height": self._height, "peer": event.sender.hex(), "reason": str(error)})]
         except RemoteError as error:
-            return [Blame(event.sender, f"submission refused: {error}")]
+            return refusal(error, event.sender, self._height)
         return self._take(signed, submission.sealed, now)
 
     def available(self, event: Available, now: float) -> Effects:

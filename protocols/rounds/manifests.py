@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from protocols.agreement.evidence import Evidence, accusation, evidence_of
+from protocols.effects import Blame, Effects, Observe
 from protocols.errors import MalformedError, RemoteError
 from protocols.rounds.epoch import EpochView
 from protocols.types import Digest, Height, PeerKey
@@ -29,6 +31,14 @@ def open_manifest(submission: Submission | bytes, view: EpochView, height: Heigh
     return signed
 
 
+class DoubledError(MalformedError):
+    """Two manifests of one contributor for one slot: the evidence proves it to anybody."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence.reason, {evidence.culprit})
+        self.evidence = evidence
+
+
 class StaleError(RemoteError):
     """A manifest that was trained from another head: its signer is late or ahead, not at fault."""
 
@@ -45,7 +55,8 @@ class Manifests:
         """Checks and remembers a manifest; its contributor itself must have sent it.
 
         Raises:
-            MalformedError: see `open_manifest`; also another's, or a second one for the slot.
+            MalformedError: see `open_manifest`; also another's.
+            DoubledError: a second one for the slot.
             StaleError: trained from another parent.
         """
         signed = open_manifest(submission, self._view, self._height, self._chunks)
@@ -55,8 +66,9 @@ class Manifests:
         assert isinstance(manifest, Manifest)
         if manifest.parent != self._parent:
             raise StaleError("the update was not trained from this round's head")
-        if self._by_dealer.setdefault(signed.signer, signed).digest != signed.digest:
-            raise MalformedError("two manifests for one slot", {signed.signer})
+        evidence = evidence_of(self._by_dealer.setdefault(signed.signer, signed), signed)
+        if evidence is not None:
+            raise DoubledError(evidence)
         self._by_digest[signed.digest] = signed
         return signed
 
@@ -69,3 +81,12 @@ class Manifests:
     def encoded(self, digest: Digest) -> bytes:
         """Its envelope, as it travelled."""
         return self._by_digest[digest].encoded
+
+
+def refusal(error: RemoteError, sender: PeerKey, height: Height) -> Effects:
+    """What follows from a refused submission: a late one is noticed, a false one blamed, a second one proven."""
+    if isinstance(error, StaleError):
+        return [Observe("stale", {"height": height, "peer": sender.hex(), "reason": str(error)})]
+    if isinstance(error, DoubledError):
+        return accusation(height, error.evidence)
+    return [Blame(sender, f"submission refused: {error}")]

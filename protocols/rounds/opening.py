@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
+from protocols.agreement.evidence import accusation, evidence_of
 from protocols.effects import Blame, Effects, Job, Observe, SetTimer, Store, Tell
 from protocols.encryption.lanes import check_sum, unpack_sums
 from protocols.encryption.one_time_key import SpoiledSumError
@@ -30,6 +31,7 @@ from protocols.told import Available, CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import update_root
 from protocols.updates.schema import UpdateSchema
+from protocols.wire.envelope import Signed
 from protocols.wire.messages import (
     Aggregate,
     Availability,
@@ -128,6 +130,7 @@ class CellOpening(Machine[State]):
         self._available: frozenset[Digest] = frozenset()
         self._sum = CellSum(view, height, cell, scheme, chunks, self._gatherer)
         self._releases: dict[int, Share] = {}
+        self._heard: dict[int, Signed] = {}  # the first release of each member
         self._early: dict[tuple[Key, PeerKey], Received] = {}  # what came before the certificate
         self._tried = 0
         self._patience_over = False
@@ -209,7 +212,7 @@ class CellOpening(Machine[State]):
             return []
         if aggregate.sets != self._sets:
             return [Blame(event.sender, "added another list than the certified one")]
-        blames = self._sum.announce(event.sender, aggregate)
+        blames = self._sum.announce(event.signed)
         return [*blames, *self._sum.proceed()] if self.state is State.SUMMING else blames
 
     def certified(self, event: Certified, now: float) -> Effects:
@@ -259,6 +262,9 @@ class CellOpening(Machine[State]):
         if self.state is State.WAITING:
             self._early.setdefault((Release, event.sender), event)
             return []
+        evidence = evidence_of(self._heard.setdefault(member, event.signed), event.signed)
+        if evidence is not None:
+            return accusation(self._height, evidence)
         if release.cell_set != set_digest(self._set):
             return [Blame(event.sender, "released for another set than the certified one")]
         try:

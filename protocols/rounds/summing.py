@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from protocols.agreement.evidence import accusation, evidence_of
 from protocols.effects import Blame, Effects, Fetch, Job, Store
 from protocols.encryption.scheme import Residues, Scheme
 from protocols.events import Fetched, JobDone
@@ -19,6 +20,7 @@ from protocols.rounds.cells import indices, stripes
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.gatherer import Gatherer
 from protocols.types import Digest, Height, PeerKey
+from protocols.wire.envelope import Signed
 from protocols.wire.messages import Aggregate, Contribution
 
 Roots = tuple[Digest, ...]
@@ -30,22 +32,25 @@ class Announced:
     def __init__(self, view: EpochView, height: Height, cell: int, chunks: int) -> None:
         self._view, self._height, self._cell, self._chunks = view, height, cell, chunks
         self._roots: dict[int, dict[PeerKey, Roots]] = {stripe: {} for stripe in stripes(chunks)}
-        self._said: dict[PeerKey, Aggregate] = {}
+        self._said: dict[PeerKey, Signed] = {}
         self._duties = view.duties(height, cell, chunks)
 
-    def accept(self, sender: PeerKey, aggregate: Aggregate) -> str:
-        """Notes an announcement; what is wrong with it, or nothing."""
+    def accept(self, signed: Signed) -> Effects:
+        """Notes an announcement, or blames its signer for what is wrong with it; two of them are evidence."""
+        aggregate, sender = signed.message, signed.signer
+        assert isinstance(aggregate, Aggregate)
         if sender not in self._duties:
-            return f"is no aggregator of cell {self._cell}"
+            return [Blame(sender, f"is no aggregator of cell {self._cell}")]
         spans = [indices(stripe, self._chunks) for stripe in self._duties[sender]]
         if aggregate.stripes != self._duties[sender] or len(aggregate.chunk_roots) != sum(map(len, spans)):
-            return f"announced other stripes of cell {self._cell} than its own"
-        if self._said.setdefault(sender, aggregate) != aggregate:
-            return f"announced two sums of cell {self._cell}"
+            return [Blame(sender, f"announced other stripes of cell {self._cell} than its own")]
+        evidence = evidence_of(self._said.setdefault(sender, signed), signed)
+        if evidence is not None:
+            return accusation(self._height, evidence)
         roots = iter(aggregate.chunk_roots)
         for stripe, span in zip(aggregate.stripes, spans, strict=True):
             self._roots[stripe][sender] = tuple(next(roots) for _ in span)
-        return ""
+        return []
 
     def agreed(self, stripe: int) -> Roots | None:
         """The roots that both aggregators of a stripe announced."""
@@ -114,13 +119,17 @@ class CellSum:
         self._gatherer.restrict(self._set)
         return self.proceed()
 
-    def announce(self, sender: PeerKey, aggregate: Aggregate) -> Effects:
+    def announce(self, signed: Signed) -> Effects:
         """An aggregator's announcement; blamed if it is not its part, or known to be wrong."""
-        refusal = self._announced.accept(sender, aggregate)
-        if refusal:
-            return [Blame(sender, refusal)]
+        refused, aggregate = self._announced.accept(signed), signed.message
+        if refused:
+            return refused
+        assert isinstance(aggregate, Aggregate)
         return [
-            blame for stripe in aggregate.stripes if stripe in self.own for blame in self._verdicts(stripe, {sender})
+            blame
+            for stripe in aggregate.stripes
+            if stripe in self.own
+            for blame in self._verdicts(stripe, {signed.signer})
         ]
 
     def proceed(self) -> Effects:

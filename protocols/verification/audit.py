@@ -130,9 +130,9 @@ class Audit(Machine[State]):
             return [Blame(event.sender, f"is no aggregator of cell {cell}")]
         if cell not in self._announced:
             self._announced[cell] = Announced(self._view, self._height, cell, self._chunks)
-        refusal = self._announced[cell].accept(event.sender, aggregate)
-        if refusal:
-            return [Blame(event.sender, refusal)]
+        refused = self._announced[cell].accept(event.signed)
+        if refused:
+            return refused
         if aggregate.sets != list_digest(self._sets):
             return self._verdict(cell, event.sender, None, "another list")
         self._unjudged[cell, event.sender] = aggregate

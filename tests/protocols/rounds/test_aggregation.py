@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterable
 
 from protocols.agreement.certificate import list_digest
-from protocols.effects import Effects, Fetch, Job, Publish, Send, SetTimer, Store
+from protocols.agreement.evidence import decode_evidence
+from protocols.effects import Effects, Fetch, Job, Journal, Publish, Send, SetTimer, Store
 from protocols.events import Fetched, FetchFailed, Started, TimerFired
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
 from protocols.rounds.aggregation import REPORT_S, Aggregation, State
@@ -111,7 +112,9 @@ def test_who_serves_other_ciphertexts_than_promised_is_blamed_and_may_do_better(
 def test_a_second_manifest_is_blamed_a_stale_one_noticed_and_another_cells_passed_over() -> None:
     machine = aggregation()
     bring(machine, MADE[0])
-    assert "two manifests" in blamed(machine.handle(submit(CELLS[0][0], seed=2).to(0), 0))[CELLS[0][0].key]
+    effects = machine.handle(submit(CELLS[0][0], seed=2).to(0), 0)
+    assert "two manifests" in blamed(effects)[CELLS[0][0].key]
+    assert decode_evidence(of(effects, Journal)[0].payload).culprit == CELLS[0][0].key
     assert observed(machine.handle(submit(CELLS[0][1], parent=Digest(b"x" * 32)).to(0), 0), "stale")
     assert machine.handle(submit(CELLS[1][0]).to(0), 0) == []
 

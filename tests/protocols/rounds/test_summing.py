@@ -5,13 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from protocols.effects import Effects, Fetch, Job
+from protocols.agreement.evidence import decode_evidence
+from protocols.effects import Effects, Fetch, Job, Journal
 from protocols.events import Fetched, FetchFailed
 from protocols.rounds.gatherer import Gatherer
 from protocols.rounds.summing import Announced, CellSum
 from protocols.types import NO_DIGEST, Digest, PeerKey
 from protocols.wire.messages import Aggregate
-from tests.protocols.playbook import ROUND, STRANGER, VIEW, blamed, of, run_job
+from tests.protocols.playbook import PEERS, ROUND, STRANGER, VIEW, blamed, of, run_job
 from tests.protocols.rounds.striped import ALL, CHUNKS, MADE, SCHEME, sum_of
 
 SETS = Digest(b"s" * 32)
@@ -50,7 +51,7 @@ class Desk:
 
     def announce(self, *peers: PeerKey, wrong: Iterable[int] = ()) -> Desk:
         for peer in peers:
-            self.work(self.sum.announce(peer, said_by(peer, wrong)))
+            self.work(self.sum.announce(PEERS[peer].sign(said_by(peer, wrong))))
         return self.work(self.sum.proceed())
 
     def work(self, effects: Effects) -> Desk:
@@ -163,15 +164,18 @@ def test_distrusted_sums_are_added_anew() -> None:
 def test_nobody_announces_what_is_not_its_part_or_two_sums() -> None:
     said = Announced(VIEW, ROUND, 0, CHUNKS)
     peer, stripes = next(iter(duties().items()))
-    right = said_by(peer)
-    assert "no aggregator" in said.accept(STRANGER.key, right)
+    right, me = said_by(peer), PEERS[peer]
+    assert "no aggregator" in blamed(said.accept(STRANGER.sign(right)))[STRANGER.key]
     for changed in (
         Aggregate(right.slot, 0, SETS, (*stripes, 7), (*right.chunk_roots, NO_DIGEST)),
         Aggregate(right.slot, 0, SETS, stripes, (*right.chunk_roots, NO_DIGEST)),
         Aggregate(right.slot, 0, SETS, stripes[::-1] if len(stripes) > 1 else (9,), right.chunk_roots),
     ):
-        assert "other stripes" in said.accept(peer, changed)
-    assert said.accept(peer, right) == ""
-    assert said.accept(peer, right) == "", "repeating it is harmless"
-    assert "two sums" in said.accept(peer, said_by(peer, wrong=stripes))
+        assert "other stripes" in blamed(said.accept(me.sign(changed)))[peer]
+    assert said.accept(me.sign(right)) == []
+    assert said.accept(me.sign(right)) == [], "repeating it is harmless"
+    effects = said.accept(me.sign(said_by(peer, wrong=stripes)))
+    assert "two sums" in blamed(effects)[peer]
+    (journal,) = of(effects, Journal)
+    assert decode_evidence(journal.payload).culprit == peer
     assert said.agreed(stripes[0]) is None, "one of two"
