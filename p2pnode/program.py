@@ -82,7 +82,8 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
             telemetry.peers(len(transport.connected()))
             telemetry.observe(name, fields)
 
-        async with open_transport(identity.peer_seed, settings.listen, None, Limits(), report) as transport:
+        folder = settings.folder
+        async with open_transport(identity.peer_seed, settings.listen, None, Limits(), report, folder) as transport:
             place = await _find(settings, transport)
             async with _chain(settings, identity, place) as chain:
                 task, examples = await _prepare(settings, chain)

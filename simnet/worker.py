@@ -104,7 +104,7 @@ class Crew:
             observe("refused", {"kind": kind, "culprit": culprit.hex() if culprit else None})
 
         with trio.CancelScope() as self._lives[member.name], FolderDisk(folder, BLOB_BUDGET_BYTES) as disk:
-            async with open_transport(keys.peer_seed, listen, prefix, Limits(), report) as transport:
+            async with open_transport(keys.peer_seed, listen, prefix, Limits(), report, folder) as transport:
                 gate = self._gates[member.name] = Gate(transport)
                 observe("listening", {"address": transport.addresses[0]})
                 await self._started[member.name].wait()

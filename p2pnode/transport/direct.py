@@ -16,9 +16,12 @@ from libp2p.network.stream.net_stream import NetStream
 from p2pnode.errors import Unreachable
 from p2pnode.ports import Incoming, RequestHandler
 from p2pnode.transport.addresses import peer_key_of
+from p2pnode.transport.budget import Places
 from p2pnode.transport.frames import FrameError, FrameReader, pack
 from p2pnode.transport.inbox import Inbox
 from p2pnode.transport.limits import Limits
+from p2pnode.transport.overrides.yamux import reader_of
+from p2pnode.transport.rates import Rates
 from protocols.errors import LocalError, MalformedError, RemoteError
 from protocols.types import PeerKey, short
 
@@ -82,7 +85,7 @@ class DirectStreams:
 async def receive_direct(stream: NetStream, inbox: Inbox, limits: Limits, report: Report) -> None:
     """Serves one peer's stream of direct messages until it ends."""
     sender = peer_key_of(stream.muxed_conn.peer_id)
-    reader = FrameReader(stream.muxed_stream)
+    reader = reader_of(stream)
     async with _serving(stream, sender, limits, report):
         while (payload := await reader.frame(limits.direct_message_bytes)) is not None:
             await inbox.put(Incoming(sender, payload, None))
@@ -121,7 +124,7 @@ class Requests:
             if response is not None:
                 return response
         stream = await self._open(to, protocol)
-        response = await self._try(to, protocol, (stream, FrameReader(stream.muxed_stream)), frame, max_bytes)
+        response = await self._try(to, protocol, (stream, reader_of(stream)), frame, max_bytes)
         if response is None:
             raise Unreachable(f"peer {short(to)} closed the stream of {protocol} without an answer")
         return response
@@ -148,18 +151,46 @@ class Requests:
         return response
 
 
+class Answering:
+    """What all streams of requests share: how many may be answered at once, and how often each peer may ask."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.places = Places(
+            limits.responses_at_once, limits.responses_at_once_per_peer, limits.response_patience_seconds
+        )
+        self._rates = Rates(limits.requests_per_second, limits.requests_burst, limits.known_peers)
+        self._pause = 1.0 / limits.requests_per_second
+
+    async def turn(self, asker: PeerKey) -> None:
+        """Waits until this peer may ask again."""
+        while not self._rates.allows(asker):
+            await trio.sleep(self._pause)
+
+
 async def answer_requests(
-    stream: NetStream, handler: RequestHandler, max_response: int, limits: Limits, report: Report
+    stream: NetStream, handler: RequestHandler, answering: Answering, limits: Limits, report: Report
 ) -> None:
-    """Serves one stream of requests until it ends. A handler's RemoteError blames the asker and closes the stream."""
+    """Serves one stream of requests until it ends. A handler's RemoteError blames the asker and closes the stream.
+
+    An answer that the asker does not read within `response_seconds` ends the stream, and so does one that keeps others
+    waiting.
+    """
     asker = peer_key_of(stream.muxed_conn.peer_id)
-    reader = FrameReader(stream.muxed_stream)
+    reader = reader_of(stream)
     async with _serving(stream, asker, limits, report):
         while (request := await reader.frame(limits.request_bytes)) is not None:
-            response = await handler(asker, request)
-            if len(response) > max_response:
-                raise LocalError(f"a response of {len(response)} bytes: {max_response} are allowed")
-            await stream.muxed_stream.write(pack(response))
+            await answering.turn(asker)
+            read = False
+            async with answering.places.place(stream.muxed_conn.peer_id):
+                response = await handler(asker, request)
+                if len(response) > limits.response_bytes:
+                    raise LocalError(f"a response of {len(response)} bytes: {limits.response_bytes} are allowed")
+                with trio.move_on_after(limits.response_seconds):
+                    await stream.muxed_stream.write(pack(response))
+                    read = True
+            if not read:
+                report("response-unread", asker)
+                return
 
 
 @asynccontextmanager

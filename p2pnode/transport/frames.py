@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -32,10 +33,15 @@ def pack(payload: bytes) -> bytes:
 
 
 class FrameReader:
-    """Reads whatever has arrived, hands out one frame at a time; holds at most one frame and one window."""
+    """Reads whatever has arrived, hands out one frame at a time; holds at most one frame and one window.
 
-    def __init__(self, stream: ByteStream) -> None:
+    Args:
+        keep: told, whenever it changes, how many bytes are held here.
+    """
+
+    def __init__(self, stream: ByteStream, keep: Callable[[int], None] = lambda _size: None) -> None:
         self._stream = stream
+        self._keep = keep
         self._buffer = bytearray()
 
     async def frame(self, limit_bytes: int) -> bytes | None:
@@ -68,6 +74,7 @@ class FrameReader:
             raise FrameError(f"a frame of {length} bytes was not there after {FRAME_SECONDS:.0f} s")
         body = bytes(self._buffer[prefix : prefix + length])
         del self._buffer[: prefix + length]
+        self._keep(len(self._buffer))
         return body
 
     async def _fill(self, count: int) -> bool:
@@ -75,6 +82,7 @@ class FrameReader:
         while len(self._buffer) < count:
             try:
                 self._buffer += await self._stream.read()
+                self._keep(len(self._buffer))
             except MuxedStreamEOF as error:
                 if not self._buffer:
                     return False

@@ -11,7 +11,7 @@ from p2pnode.transport.inbox import Inbox
 from p2pnode.transport.limits import Limits
 from p2pnode.transport.overrides.pubsub import Pubsub
 from p2pnode.transport.overrides.router import Router
-from p2pnode.transport.overrides.swarm import Blame, Host
+from p2pnode.transport.overrides.swarm import Admits, Blame, Host
 from protocols.errors import LocalError
 from protocols.types import PeerKey, Verdict
 
@@ -19,8 +19,8 @@ from protocols.types import PeerKey, Verdict
 class Gossip:
     """Topics we follow, and publishing to any."""
 
-    def __init__(self, host: Host, inbox: Inbox, limits: Limits, report: Report, blame: Blame) -> None:
-        self.router = Router(limits, blame)
+    def __init__(self, host: Host, inbox: Inbox, limits: Limits, report: Report, blame: Blame, listens: Admits) -> None:
+        self.router = Router(limits, blame, listens)
         self.pubsub = Pubsub(host, self.router, limits, self._judge, self._deliver, blame)
         self._inbox = inbox
         self._limits = limits

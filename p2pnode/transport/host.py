@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import trio
@@ -18,13 +19,14 @@ from multiaddr import Multiaddr
 
 from p2pnode.errors import Unreachable
 from p2pnode.ports import GossipValidator, Incoming, RequestHandler
-from p2pnode.transport.addresses import peer_key_of, split_address, with_peer
+from p2pnode.transport.addresses import peer_id_of, peer_key_of, split_address, with_peer
+from p2pnode.transport.conduct import Conduct
 from p2pnode.transport.dialing import Dialer
-from p2pnode.transport.direct import DirectStreams, Report, Requests, answer_requests, receive_direct
+from p2pnode.transport.direct import Answering, DirectStreams, Report, Requests, answer_requests, receive_direct
 from p2pnode.transport.gossip import Gossip
 from p2pnode.transport.inbox import Inbox
 from p2pnode.transport.limits import Limits
-from p2pnode.transport.overrides.swarm import Blame, Host, Swarm, build_host, connections_of
+from p2pnode.transport.overrides.swarm import Admits, Blame, Host, Swarm, build_host, connections_of
 from p2pnode.transport.overrides.tcp import Traffic, listen
 from protocols.errors import LocalError, MalformedError
 from protocols.types import PeerKey, Secret
@@ -36,8 +38,9 @@ class Libp2pTransport:
     """The `Transport` port over one running host. Use `open_transport`."""
 
     def __init__(
-        self, host: Host, swarm: Swarm, traffic: Traffic, prefix: str | None, limits: Limits, report: Report
+        self, host: Host, swarm: Swarm, traffic: Traffic, prefix: str | None, limits: Limits, conduct: Conduct
     ) -> None:
+        report = conduct.report
         self._host = host
         self._swarm = swarm
         self._traffic = traffic
@@ -47,7 +50,10 @@ class Libp2pTransport:
         self._dialer = Dialer(host, swarm, limits, report)
         self._direct = DirectStreams(self._dialer.open_stream, limits)
         self._requests = Requests(self._dialer.open_stream, limits, report)
-        self.gossip = Gossip(host, self._inbox, limits, report, blame_by_key(report))
+        self._answering = Answering(limits)
+        self.conduct = conduct
+        listens = by_key(conduct.listens_to)
+        self.gossip = Gossip(host, self._inbox, limits, report, blame_by_key(report), listens)
         self._waiting_for_prefix: dict[str, RequestHandler] = {}
         self._prefix: str | None = None
         if prefix is not None:
@@ -83,7 +89,7 @@ class Libp2pTransport:
         if self._prefix is None and not protocol.startswith("/"):
             self._waiting_for_prefix[protocol] = handler
             return
-        serve = partial(answer_requests, handler=handler, max_response=self._limits.response_bytes)
+        serve = partial(answer_requests, handler=handler, answering=self._answering)
         self._handle(self._full_id(protocol), serve)
 
     async def subscribe(self, topic: str, validator: GossipValidator) -> None:
@@ -138,7 +144,12 @@ class Libp2pTransport:
 
 @asynccontextmanager
 async def open_transport(
-    identity: Secret, listen_on: str, protocol_prefix: str | None, limits: Limits, report: Report
+    identity: Secret,
+    listen_on: str,
+    protocol_prefix: str | None,
+    limits: Limits,
+    report: Report,
+    folder: Path | None = None,
 ) -> AsyncIterator[Libp2pTransport]:
     """Runs a host as long as the block does.
 
@@ -147,17 +158,20 @@ async def open_transport(
         listen_on: a multiaddr such as /ip4/0.0.0.0/tcp/4001; port 0 picks a free one.
         protocol_prefix: see `Libp2pTransport.use_prefix`; None if it is learnt from the bootstrap peer.
         report: called with what strangers did and were refused, and with messages that had to be dropped.
+        folder: where bans are kept across restarts.
 
     Raises:
         LocalError: it cannot listen there; the text says why and what to do.
     """
     listeners = await listen(listen_on)
     traffic = Traffic()
-    blame = blame_by_key(report)
-    host = build_host(identity.reveal(), announced(listen_on, listeners), limits, traffic, blame)
+    conduct = Conduct(limits, report, folder)
+    blame = blame_by_key(conduct.report)
+    admits = by_key(lambda peer: not conduct.is_banned(peer))
+    host = build_host(identity.reveal(), announced(listen_on, listeners), limits, traffic, blame, admits)
     swarm = host.get_network()
     assert isinstance(swarm, Swarm)
-    transport = Libp2pTransport(host, swarm, traffic, protocol_prefix, limits, report)
+    transport = Libp2pTransport(host, swarm, traffic, protocol_prefix, limits, conduct)
 
     async def accept(socket: trio.SocketStream) -> None:
         await swarm.accept(socket, traffic, blame)
@@ -166,6 +180,7 @@ async def open_transport(
     async with trio.open_nursery() as nursery:
         await nursery.start(_run_services, swarm, transport.gossip)
         nursery.start_soon(trio.serve_listeners, accept, listeners)
+        conduct.on_ban = lambda peer: nursery.start_soon(swarm.drop, peer_id_of(peer))
         try:
             yield transport
         except Exception as error:  # noqa: BLE001  raised again below, bare instead of in the nursery's group
@@ -213,3 +228,15 @@ def blame_by_key(report: Report) -> Blame:
             report(kind, None)  # a peer whose identity is no Ed25519 key
 
     return blame
+
+
+def by_key(admits: Callable[[PeerKey], bool]) -> Admits:
+    """The same question by libp2p id; who is no Ed25519 identity is never admitted."""
+
+    def ask(peer_id: ID) -> bool:
+        try:
+            return admits(peer_key_of(peer_id))
+        except MalformedError:
+            return False
+
+    return ask

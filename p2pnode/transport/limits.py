@@ -24,6 +24,13 @@ class Limits:
     inbox_bytes: int = 64 * MIB
     sends_waiting_per_peer: int = 256
     gossip_rpcs_waiting_per_peer: int = 256
+    inbox_share: float = 0.25
+    """Of the inbox, for any one peer."""
+    unread_bytes: int = 64 * MIB
+    unread_bytes_per_peer: int = 8 * MIB
+    """On streams and in unfinished frames; see budget.py."""
+    responses_at_once: int = 16
+    responses_at_once_per_peer: int = 4
     seen_messages: int = 65536
     known_peers: int = 8192
     addresses_per_peer: int = 8
@@ -31,11 +38,35 @@ class Limits:
     # connections and streams
     connections: int = 512
     connections_per_peer: int = 4
+    connections_per_address: int = 32
+    connections_per_local_address: int = 512
+    """Of this machine itself (loopback), where many peers may share an address."""
     handshakes_in_progress: int = 64
+    handshakes_per_address: int = 16
     dials_in_parallel: int = 4
     inbound_streams_per_connection: int = 64
     request_streams_per_peer: int = 4
     connection_queue_bytes: int = 256 * KIB
+
+    # conduct (points: conduct.py)
+    points_half_life_seconds: float = 30.0
+    graylist_points: float = 40.0
+    ban_points: float = 100.0
+    ban_seconds: float = 600.0
+    bans: int = 4096
+
+    # rates; what comes faster is not looked at
+    gossip_messages_per_second: float = 100.0
+    gossip_messages_burst: float = 1000.0
+    """Of one topic from one neighbour."""
+    gossip_origin_per_second: float = 10.0
+    gossip_origin_burst: float = 100.0
+    """Of one topic from whoever signed them, by whatever way they come."""
+    gossip_controls_per_second: float = 50.0
+    gossip_controls_burst: float = 500.0
+    requests_per_second: float = 50.0
+    requests_burst: float = 500.0
+    """Of one peer; more wait their turn."""
 
     # gossip mesh
     mesh_degree: int = 6
@@ -54,4 +85,7 @@ class Limits:
     send_seconds: float = 30.0
     request_seconds: float = 60.0
     frame_seconds: float = 60.0
+    response_seconds: float = 60.0
+    response_patience_seconds: float = 5.0
+    """For which an answer may keep its place unread while others wait for places."""
     close_seconds: float = 1.0

@@ -28,10 +28,12 @@ from libp2p.pubsub.rpc_queue import RpcQueue
 from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX
 
 from p2pnode.transport.addresses import peer_key_of
-from p2pnode.transport.frames import FrameError, FrameReader
+from p2pnode.transport.frames import FrameError
 from p2pnode.transport.limits import Limits
 from p2pnode.transport.overrides.router import Frame, Router, frame
 from p2pnode.transport.overrides.swarm import Blame, Host
+from p2pnode.transport.overrides.yamux import reader_of
+from p2pnode.transport.rates import Rates
 from protocols.errors import MalformedError
 from protocols.types import PeerKey, Verdict
 
@@ -87,11 +89,13 @@ class Pubsub(StockPubsub):
         self._judge = judge
         self._deliver = deliver
         self._blame = blame
+        self._rates = Rates(limits.gossip_messages_per_second, limits.gossip_messages_burst, limits.known_peers)
+        self._origins = Rates(limits.gossip_origin_per_second, limits.gossip_origin_burst, limits.known_peers)
 
     async def stream_handler(self, stream: INetStream) -> None:
         """Reads one neighbour's RPCs until its stream ends; its bytes can end only that stream."""
         peer_id = stream.muxed_conn.peer_id
-        reader = FrameReader(cast("NetStream", stream).muxed_stream)
+        reader = reader_of(stream)
         try:
             while (body := await reader.varint_frame(self._limits.gossip_rpc_bytes)) is not None:
                 await self._handle(peer_id, rpc_pb2.RPC.FromString(body))
@@ -166,20 +170,25 @@ class Pubsub(StockPubsub):
         if len(msg.topicIDs) != 1 or msg.topicIDs[0] not in self.topic_ids:
             return  # not subscribed (any more)
         topic, mid = msg.topicIDs[0], self.get_message_id(msg)
-        if self.seen_messages.has(mid) or not self.router.listens_to(msg_forwarder, topic):
+        if not self.router.listens_to(msg_forwarder):
+            return
+        if not self._rates.allows((msg_forwarder, topic)):
+            self._blame("gossip-flood", msg_forwarder)
+            return
+        if self.seen_messages.has(mid):
             return
         origin = self._signer(msg)
         if origin is None or len(msg.data) > self._limits.gossip_message_bytes:
             self._blame("gossip-bad-signature" if origin is None else "gossip-too-large", msg_forwarder)
-            self.router.punish(msg_forwarder, topic)
             return
         self.seen_messages.add(mid)
+        if not self._origins.allows((origin, topic)):
+            self._blame("gossip-origin-flood", ID(msg.from_id))
+            return
         verdict = self._verdict(topic, origin, msg)
         if verdict is Verdict.REJECT:
             self._blame("gossip-rejected", msg_forwarder)
-            self.router.punish(msg_forwarder, topic)
         elif verdict is Verdict.ACCEPT:
-            self.router.praise(msg_forwarder, topic)
             self._deliver(topic, origin, msg.data)
             await self.router.publish(msg_forwarder, msg)
 

@@ -16,17 +16,17 @@ from __future__ import annotations
 import random
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
-from libp2p.pubsub.score import ScoreParams, TopicScoreParams
 from libp2p.utils.varint import encode_uvarint
 
 from p2pnode.transport.limits import Limits
-from p2pnode.transport.overrides.swarm import Blame
+from p2pnode.transport.overrides.swarm import Admits, Blame
+from p2pnode.transport.rates import Rates
 
 _MAX_WANTED = 128  # messages asked for or sent in answer to one IHAVE or IWANT
 
@@ -41,29 +41,24 @@ def frame(rpc: rpc_pb2.RPC) -> Frame:
     return Frame(encode_uvarint(len(body)) + body)
 
 
-def score_params() -> ScoreParams:
-    """Rejected messages alone count: forty of them within half a minute, and we no longer listen to the neighbour."""
-    return ScoreParams(
-        p4_invalid_messages=TopicScoreParams(weight=1.0, cap=100.0, decay=0.95), graylist_threshold=-40.0
-    )
-
-
 class Router(GossipSub):
     """Mesh, heartbeat, back-off and scores are upstream's, but for the above."""
 
-    def __init__(self, limits: Limits, blame: Blame) -> None:
+    def __init__(self, limits: Limits, blame: Blame, listens: Admits) -> None:
         super().__init__(
             protocols=[PROTOCOL_ID_V11],  # v1.2 tells every neighbour of every message: dearer than small messages
             degree=limits.mesh_degree,
             degree_low=limits.mesh_degree_low,
             degree_high=limits.mesh_degree_high,
             heartbeat_interval=limits.heartbeat_seconds,
-            score_params=score_params(),
             adaptive_gossip_enabled=False,
             spam_protection_enabled=False,
             eclipse_protection_enabled=False,  # wants three IP addresses in every mesh
         )
+        self.scorer = None  # conduct.py keeps the score, across topics, connections and restarts
         self._blame = blame
+        self.listens_to = listens
+        self._controls = Rates(limits.gossip_controls_per_second, limits.gossip_controls_burst, limits.known_peers)
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
         """Forwards a message that has been validated, or sends one of our own."""
@@ -77,20 +72,6 @@ class Router(GossipSub):
             self._push(peer_id, packed)
         self.time_since_last_publish[topic] = int(time.time())  # upstream's fanout reads this clock
 
-    def listens_to(self, peer_id: ID, topic: str) -> bool:
-        """False once a neighbour's score is so low that its messages are not even looked at."""
-        return self.scorer is None or not self.scorer.is_graylisted(peer_id, [topic])
-
-    def praise(self, peer_id: ID, topic: str) -> None:
-        """For a message that was accepted and new."""
-        if self.scorer is not None:
-            self.scorer.on_first_delivery(peer_id, topic)
-
-    def punish(self, peer_id: ID, topic: str) -> None:
-        """For a message that was rejected."""
-        if self.scorer is not None:
-            self.scorer.on_invalid_message(peer_id, topic)
-
     def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
         self._push(peer_id, frame(rpc), priority)
 
@@ -99,6 +80,13 @@ class Router(GossipSub):
 
     async def handle_rpc(self, rpc: rpc_pb2.RPC, sender_peer_id: ID) -> None:
         """Control messages, of topics that we follow; without the peer record, which nobody here needs."""
+        if not self.listens_to(sender_peer_id):
+            return
+        sent = rpc.control
+        for _ in range(len(sent.ihave) + len(sent.iwant) + len(sent.graft) + len(sent.prune)):
+            if not self._controls.allows(sender_peer_id):
+                self._blame("gossip-control-flood", sender_peer_id)
+                return
         known = rpc_pb2.ControlMessage(
             ihave=[ihave for ihave in rpc.control.ihave if ihave.topicID in self.mesh],
             iwant=rpc.control.iwant,
@@ -106,6 +94,19 @@ class Router(GossipSub):
             prune=[prune for prune in rpc.control.prune if prune.topicID in self.mesh],
         )
         await super().handle_rpc(rpc_pb2.RPC(control=known), sender_peer_id)
+
+    async def handle_graft(self, graft_msg: rpc_pb2.ControlGraft, sender_peer_id: ID) -> None:
+        """A full mesh takes nobody in, unless we chose the neighbour ourselves (gossipsub v1.1, outbound quotas).
+
+        So strangers that dial us, however many, cannot take the places of those whom we dialled.
+        """
+        topic = graft_msg.topicID
+        members = self.mesh.get(topic, set())
+        if len(members) >= self.degree_high and sender_peer_id not in members and not self._chosen(sender_peer_id):
+            self._add_back_off(sender_peer_id, topic, False)
+            await self.emit_prune(topic, sender_peer_id, False, False)
+            return
+        await super().handle_graft(graft_msg, sender_peer_id)
 
     async def handle_ihave(self, ihave_msg: rpc_pb2.ControlIHave, sender_peer_id: ID) -> None:
         pubsub = self.pubsub
@@ -164,6 +165,36 @@ class Router(GossipSub):
                 ihave=[rpc_pb2.ControlIHave(topicID=topic, messageIDs=mids) for topic, mids in told.items()],
             )
             await self.emit_control_message(control, peer_id)
+
+    def mesh_heartbeat(self) -> tuple[defaultdict[ID, list[str]], defaultdict[ID, list[str]]]:
+        """Neighbours to whom we no longer listen leave the mesh first; others take their places."""
+        shunned = [
+            (topic, peer_id) for topic in self.mesh for peer_id in self.mesh[topic] if not self.listens_to(peer_id)
+        ]
+        for topic, peer_id in shunned:
+            self.mesh[topic].discard(peer_id)
+        grafted, pruned = super().mesh_heartbeat()
+        for topic, peer_id in shunned:
+            pruned[peer_id].append(topic)
+        return grafted, pruned
+
+    def _get_in_topic_gossipsub_peers_from_minus(
+        self, topic: str, num_to_select: int, minus: Iterable[ID], backoff_check: bool = False
+    ) -> list[ID]:
+        """Never one to whom we do not listen."""
+        followers = self.pubsub.peer_topics.get(topic, set()) if self.pubsub is not None else set()
+        shunned = {peer_id for peer_id in followers if not self.listens_to(peer_id)}
+        return super()._get_in_topic_gossipsub_peers_from_minus(topic, num_to_select, {*minus, *shunned}, backoff_check)
+
+    def _select_peers_for_pruning(self, topic: str, num_to_prune: int) -> list[ID]:
+        """Random ones of those who chose us, and only then of those whom we chose."""
+        members = random.sample(list(self.mesh[topic]), len(self.mesh[topic]))
+        return sorted(members, key=self._chosen)[:num_to_prune]
+
+    def _chosen(self, peer_id: ID) -> bool:
+        """Whether we dialled this neighbour."""
+        connections = self.pubsub.host.get_network().connections.get(peer_id, ()) if self.pubsub is not None else ()
+        return any(connection.muxed_conn.is_initiator for connection in connections)
 
     def _perform_opportunistic_grafting(self, topic: str, peers_to_graft: defaultdict[ID, list[str]]) -> int:  # noqa: ARG002  upstream's
         return 0

@@ -10,8 +10,10 @@ Upstream
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
+from ipaddress import ip_address
 
 import trio
 from libp2p.abc import IMuxedConn, INetConn, INetStream, ISecureConn
@@ -24,6 +26,7 @@ from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.connection.swarm_connection import SwarmConn
+from libp2p.network.exceptions import SwarmException
 from libp2p.network.swarm import Swarm as StockSwarm
 from libp2p.peer.id import ID
 from libp2p.peer.peerstore import PeerStore
@@ -32,6 +35,7 @@ from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
 from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
+from p2pnode.transport.budget import Budget
 from p2pnode.transport.limits import Limits
 from p2pnode.transport.overrides.noise import Noise
 from p2pnode.transport.overrides.tcp import TCP, TCPStream, Traffic
@@ -40,18 +44,26 @@ from p2pnode.transport.overrides.yamux import Yamux
 Blame = Callable[[str, ID | None], None]
 """(what happened, who did it if known)"""
 
+Admits = Callable[[ID], bool]
+"""Whether we have to do with this peer at all."""
+
 
 class Upgrader(TransportUpgrader):
     """Noise, then our yamux; upstream builds its own class whatever it is given for /yamux/1.0.0."""
 
-    def __init__(self, noise: Noise, limits: Limits, blame: Blame) -> None:
+    def __init__(self, noise: Noise, limits: Limits, blame: Blame, admits: Admits) -> None:
         super().__init__({NOISE_ID: noise}, {TProtocol(YAMUX_ID): Yamux})
         self._limits = limits
         self._blame = blame
+        self._admits = admits
+        evicted = partial(blame, "unread-bytes-evicted")
+        self._budget = Budget(limits.unread_bytes, limits.unread_bytes_per_peer, evicted)
 
     async def upgrade_connection(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
+        if not self._admits(peer_id):
+            raise SwarmException("the peer is banned here")
         await self.muxer_multistream.select_transport(conn)
-        return Yamux(conn, peer_id, self._limits, self._blame)
+        return Yamux(conn, peer_id, self._limits, self._blame, self._budget)
 
 
 class NoAutoConnector(AutoConnector):
@@ -67,7 +79,9 @@ class NoAutoConnector(AutoConnector):
 class Swarm(StockSwarm):
     """Accepts and dials; the connections it keeps are upstream's."""
 
-    def __init__(self, peer_id: ID, peerstore: PeerStore, upgrader: Upgrader, tcp: TCP, limits: Limits) -> None:
+    def __init__(
+        self, peer_id: ID, peerstore: PeerStore, upgrader: Upgrader, tcp: TCP, limits: Limits, admits: Admits
+    ) -> None:
         super().__init__(
             peer_id,
             peerstore,
@@ -77,19 +91,30 @@ class Swarm(StockSwarm):
             connection_config=connection_config(limits),
         )
         self.auto_connector = NoAutoConnector(self)
-        self._handshakes: OrderedDict[object, trio.CancelScope] = OrderedDict()
+        self._handshakes: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
+        self._by_address: Counter[str] = Counter()
         self._limits = limits
+        self._admits = admits
 
     async def accept(self, socket: trio.SocketStream, traffic: Traffic, blame: Blame) -> None:
         """One inbound connection from its first byte to its end. Never raises on account of the stranger."""
         try:
-            conn = await self._shake_hands(RawConnection(TCPStream(socket, traffic), False))
+            stream = TCPStream(socket, traffic)
         except OSError:
-            conn = None  # gone before it began
-        if conn is None:
-            blame("handshake-failed", None)
-        elif isinstance(conn, Yamux):
-            await conn.event_closed.wait()
+            return blame("handshake-failed", None)  # gone before it began
+        address = stream.get_remote_address()[0]
+        if self._by_address[address] >= self._places_of(address):
+            await stream.close()
+            return blame("too-many-of-an-address", None)
+        self._by_address[address] += 1
+        try:
+            conn = await self._shake_hands(RawConnection(stream, False), address)
+            if conn is None:
+                blame("handshake-failed", None)
+            elif isinstance(conn, Yamux):
+                await conn.event_closed.wait()
+        finally:
+            self._by_address -= Counter([address])
 
     async def dial_address(self, address: Multiaddr, peer_id: ID) -> INetConn:
         """One attempt at one address; raises `BaseLibp2pError` with the reason."""
@@ -101,14 +126,39 @@ class Swarm(StockSwarm):
     async def notify_closed_stream(self, stream: INetStream) -> None:
         """As above."""
 
-    async def _shake_hands(self, raw: RawConnection) -> IMuxedConn | None:
-        """The connection, or None. When all places are taken the oldest loses its own: honest ones are quick."""
-        if len(self._handshakes) >= self._limits.handshakes_in_progress:
-            self._handshakes.popitem(last=False)[1].cancel()
+    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> SwarmConn:
+        """A peer that is banned for what it sent at once, before its connection was registered, must go too."""
+        conn = await super().add_conn(muxed_conn, direction)
+        if not self._admits(muxed_conn.peer_id):
+            await conn.close()
+        return conn
+
+    async def drop(self, peer_id: ID) -> None:
+        """Closes all connections of a peer."""
+        for conn in tuple(self.connections.get(peer_id, ())):
+            await conn.close()
+
+    def _places_of(self, address: str) -> int:
+        """How many connections one address may have here."""
+        local = ip_address(address).is_loopback
+        return self._limits.connections_per_local_address if local else self._limits.connections_per_address
+
+    def _make_room(self, address: str) -> None:
+        """When all places for handshakes are taken the oldest loses its own: honest ones are quick."""
+        of_address = [place for place, (whose, _) in self._handshakes.items() if whose == address]
+        local = ip_address(address).is_loopback
+        if not local and len(of_address) >= self._limits.handshakes_per_address:
+            self._handshakes.pop(of_address[0])[1].cancel()
+        elif len(self._handshakes) >= self._limits.handshakes_in_progress:
+            self._handshakes.popitem(last=False)[1][1].cancel()
+
+    async def _shake_hands(self, raw: RawConnection, address: str) -> IMuxedConn | None:
+        """The connection, or None."""
+        self._make_room(address)
         place = object()
         conn = None
         with trio.move_on_after(self._limits.handshake_seconds) as scope:
-            self._handshakes[place] = scope
+            self._handshakes[place] = address, scope
             try:
                 conn = await self.upgrade_inbound_raw_conn(raw, Multiaddr("/ip4/0.0.0.0"))
             except Exception:  # noqa: BLE001  whatever a stranger's first bytes raise in there, it is refused
@@ -152,14 +202,17 @@ def connection_config(limits: Limits) -> ConnectionConfig:
     )
 
 
-def build_host(seed: bytes, addresses: Sequence[Multiaddr], limits: Limits, traffic: Traffic, blame: Blame) -> Host:
+def build_host(
+    seed: bytes, addresses: Sequence[Multiaddr], limits: Limits, traffic: Traffic, blame: Blame, admits: Admits
+) -> Host:
     """A host with the identity of a 32-byte Ed25519 seed; `addresses` is what it announces to others."""
     keys = create_new_key_pair(seed)
     peer_id = ID.from_pubkey(keys.public_key)
     peerstore = PeerStore()
     peerstore.add_key_pair(peer_id, keys)
     noise = Noise(keys, noise_privkey=create_noise_key_pair().private_key)
-    swarm = Swarm(peer_id, peerstore, Upgrader(noise, limits, blame), TCP(traffic, limits.dial_seconds), limits)
+    upgrader = Upgrader(noise, limits, blame, admits)
+    swarm = Swarm(peer_id, peerstore, upgrader, TCP(traffic, limits.dial_seconds), limits, admits)
     return Host(swarm, addresses, blame)
 
 

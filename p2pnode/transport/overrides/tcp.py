@@ -89,7 +89,7 @@ class TCPStream(ReadWriteCloser):
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
-    def get_remote_address(self) -> tuple[str, int] | None:
+    def get_remote_address(self) -> tuple[str, int]:
         return self._remote
 
     async def _let_others_run(self) -> None:

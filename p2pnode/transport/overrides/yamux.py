@@ -12,9 +12,10 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
 import trio
-from libp2p.abc import IMuxedConn, IMuxedStream, ISecureConn
+from libp2p.abc import IMuxedConn, IMuxedStream, INetStream, ISecureConn
 from libp2p.connection_types import ConnectionType
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
@@ -34,7 +35,12 @@ from libp2p.stream_muxer.yamux.yamux import (
 )
 from multiaddr import Multiaddr
 
+from p2pnode.transport.budget import Budget
+from p2pnode.transport.frames import FrameReader
 from p2pnode.transport.limits import Limits
+
+if TYPE_CHECKING:
+    from libp2p.network.stream.net_stream import NetStream
 
 _HEADER = struct.Struct("!BBHII")  # version, type, flags, stream id, length
 _MAX_FRAME_BYTES = 65519 - HEADER_SIZE  # one frame, one Noise message
@@ -62,6 +68,8 @@ class Stream(IMuxedStream):
         self._ended = False  # the peer sent FIN
         self._finished = False  # we sent FIN
         self._dead = False  # reset by either side, or the connection is gone
+        self._unread = conn.budget.hold(conn.peer_id, self.abort)
+        self._kept = 0
 
     @property
     def is_closed(self) -> bool:
@@ -88,6 +96,7 @@ class Stream(IMuxedStream):
         else:
             data = bytes(self._received[:n])
             del self._received[:n]
+        self._account()
         self._give_window(len(data))
         return data
 
@@ -114,11 +123,20 @@ class Stream(IMuxedStream):
             self._forget_if_done()
 
     async def reset(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        """Resets the stream, at once."""
         if not self._dead:
             if not (self._ended and self._finished):
                 self.muxed_conn.enqueue(TYPE_WINDOW_UPDATE, FLAG_RST, self.stream_id)
             self._received.clear()
             self.die()
+
+    def keep(self, size: int) -> None:
+        """So many bytes that were read are still held for the peer, as part of a frame."""
+        self._kept = size
+        self._account()
 
     def set_deadline(self, ttl: int) -> None:
         raise NotImplementedError("use trio's cancel scopes")
@@ -144,6 +162,7 @@ class Stream(IMuxedStream):
         self._receive_window -= len(data)
         self._received += data
         self._readers.unpark_all()
+        self._account()  # at last: it may end this very stream
 
     def widen(self, increment: int) -> None:
         self._send_window += increment
@@ -159,6 +178,7 @@ class Stream(IMuxedStream):
     def die(self) -> None:
         """Reset by the peer or with the connection; what has arrived before may still be read."""
         self._dead = True
+        self._account()
         self._readers.unpark_all()
         self._writers.unpark_all()
         self.muxed_conn.forget(self.stream_id)
@@ -182,6 +202,10 @@ class Stream(IMuxedStream):
             self.muxed_conn.enqueue(TYPE_WINDOW_UPDATE, 0, self.stream_id, self._consumed)
             self._consumed = 0
 
+    def _account(self) -> None:
+        """A dead stream's bytes go with its handler, which is told by its next read."""
+        self._unread.resize(0 if self._dead else len(self._received) + self._kept)
+
     def _forget_if_done(self) -> None:
         if self._ended and self._finished:
             self.muxed_conn.forget(self.stream_id)
@@ -198,13 +222,15 @@ class Yamux(IMuxedConn):
         peer_id: ID,
         limits: Limits | None = None,
         misbehaved: Callable[[str, ID], None] = lambda _kind, _peer: None,
+        budget: Budget | None = None,
     ) -> None:
         self.secured_conn = conn
         self.peer_id = peer_id
         self.on_close = None
         self.event_started = trio.Event()
         self.event_closed = trio.Event()
-        self._limits = limits or Limits()
+        limits = self._limits = limits or Limits()
+        self.budget = budget or Budget(limits.unread_bytes, limits.unread_bytes_per_peer, lambda _peer: None)
         self._misbehaved = misbehaved
         self._streams: dict[int, Stream] = {}
         self._next_id = 1 if conn.is_initiator else 2
@@ -390,3 +416,9 @@ class Yamux(IMuxedConn):
         self.event_closed.set()
         if self.on_close is not None:
             await self.on_close()
+
+
+def reader_of(stream: INetStream) -> FrameReader:
+    """Reads a stream's frames; what it holds counts against the peer's budget."""
+    muxed = cast("NetStream", stream).muxed_stream
+    return FrameReader(muxed, muxed.keep) if isinstance(muxed, Stream) else FrameReader(muxed)

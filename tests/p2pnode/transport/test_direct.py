@@ -94,7 +94,7 @@ async def test_too_many_waiting_sends_are_refused_at_once(world) -> None:
 
 
 async def test_a_cancelled_send_does_not_tear_the_next_one(world) -> None:
-    async with world.nodes(2, Limits(inbox_messages=1)) as (a, b):
+    async with world.nodes(2, Limits(inbox_messages=1, inbox_share=1)) as (a, b):
         await a.transport.dial(b.address)
         with trio.move_on_after(0.3) as scope:
             for _ in range(10):

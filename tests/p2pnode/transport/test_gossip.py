@@ -132,11 +132,8 @@ async def test_ignore_costs_no_score_and_reject_does(world, verdict: Verdict, pe
             with trio.fail_after(5):
                 assert (await node.transport.receive()).payload == b"good"  # the other one was not forwarded
         sender = nodes[0].transport.peer
-        router = nodes[1].transport.gossip.router
         assert nodes[1].reports["gossip-rejected", sender] == penalty
-        assert sum(sum(topics.values()) for topics in router.scorer.invalid_messages.values()) == pytest.approx(
-            penalty, abs=0.2
-        )
+        assert nodes[1].transport.conduct.points(sender) == pytest.approx(penalty, abs=0.2)
 
 
 async def test_oversized_messages_are_our_error(world) -> None:
@@ -155,7 +152,7 @@ async def test_the_largest_message_arrives(world) -> None:
 
 
 async def test_drops_are_reported(world) -> None:
-    async with world.nodes(2, Limits(inbox_messages=10)) as nodes:
+    async with world.nodes(2, Limits(inbox_messages=10, inbox_share=1)) as nodes:
         await chain_up(nodes)
         await meshed(world, nodes)
         for number in range(30):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import trio
+import trio.testing
 
 from p2pnode.ports import Incoming
 from p2pnode.transport.inbox import Inbox
@@ -10,8 +11,8 @@ from p2pnode.transport.limits import Limits
 from protocols.types import PeerKey
 
 
-def message(size: int) -> Incoming:
-    return Incoming(PeerKey(bytes(32)), bytes(size), None)
+def message(size: int, sender: int = 0) -> Incoming:
+    return Incoming(PeerKey(bytes([sender]) * 32), bytes(size), None)
 
 
 async def test_in_order():
@@ -22,16 +23,16 @@ async def test_in_order():
 
 
 async def test_bounded_in_messages_and_bytes():
-    inbox = Inbox(Limits(inbox_messages=2))
+    inbox = Inbox(Limits(inbox_messages=2, inbox_share=1))
     assert [inbox.offer(message(1)) for _ in range(3)] == [True, True, False]
-    inbox = Inbox(Limits(inbox_bytes=100))
+    inbox = Inbox(Limits(inbox_bytes=100, inbox_share=1))
     assert [inbox.offer(message(99)) for _ in range(3)] == [True, True, False]
     await inbox.get()
     assert inbox.offer(message(1))
 
 
 async def test_a_put_waits_for_room(autojump_clock):
-    inbox = Inbox(Limits(inbox_messages=1))
+    inbox = Inbox(Limits(inbox_messages=1, inbox_share=1))
     await inbox.put(message(1))
     with trio.move_on_after(1) as scope:
         await inbox.put(message(2))
@@ -46,3 +47,15 @@ async def test_a_get_waits_for_a_message(autojump_clock):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(inbox.put, message(7))
         assert len((await inbox.get()).payload) == 7
+
+
+async def test_nobody_takes_more_than_its_share(autojump_clock):
+    inbox = Inbox(Limits(inbox_messages=8, inbox_share=0.25))
+    assert [inbox.offer(message(1, sender=7)) for _ in range(3)] == [True, True, False]
+    assert inbox.offer(message(1, sender=8))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(inbox.put, message(9, sender=7))  # its own messages must be read first
+        await trio.testing.wait_all_tasks_blocked()
+        assert [len((await inbox.get()).payload) for _ in range(4)] == [1, 1, 1, 9]
+    inbox = Inbox(Limits(inbox_bytes=100, inbox_share=0.25))
+    assert [inbox.offer(message(25, sender)) for sender in (7, 7, 8)] == [True, False, True]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import trio
 from libp2p.peer.id import ID
-from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 
+from p2pnode.transport.addresses import peer_id_of
 from p2pnode.transport.limits import Limits
 from p2pnode.transport.overrides.router import Frame, Router, frame
+from p2pnode.transport.overrides.swarm import Blame
 from protocols.types import Verdict
 
 TOPIC = "/t"
@@ -34,8 +35,8 @@ async def test_the_mesh_does_not_dissolve(world) -> None:
 class Recorder(Router):
     """A router whose messages are kept instead of sent."""
 
-    def __init__(self) -> None:
-        super().__init__(Limits(), lambda _kind, _peer: None)
+    def __init__(self, limits: Limits | None = None, blame: Blame = lambda _kind, _peer: None) -> None:
+        super().__init__(limits or Limits(), blame, lambda _peer: True)
         self.sent: dict[ID, rpc_pb2.ControlMessage] = {}
 
     async def emit_control_message(self, control_msg: rpc_pb2.ControlMessage, to_peer: ID) -> None:
@@ -79,15 +80,30 @@ def test_a_frame_is_a_varint_and_the_rpc() -> None:
     assert rpc_pb2.RPC.FromString(packed[2:]) == rpc
 
 
-def test_forty_rejected_messages_silence_a_neighbour() -> None:
-    router = Recorder()
-    bad, good = ID(b"bad"), ID(b"good")
-    assert isinstance(router, GossipSub)
-    for _ in range(41):
-        router.punish(bad, TOPIC)
-        router.praise(good, TOPIC)
-    assert not router.listens_to(bad, TOPIC)
-    assert router.listens_to(good, TOPIC)
-    for _ in range(10):
-        router.scorer.on_heartbeat()
-    assert router.listens_to(bad, TOPIC)  # for a while
+async def test_who_is_not_listened_to_leaves_the_mesh_and_is_not_chosen_again(world) -> None:
+    async with world.nodes(3) as nodes:
+        for node in nodes[1:]:
+            await node.transport.dial(nodes[0].address)
+        for node in nodes:
+            await node.transport.subscribe(TOPIC, lambda _origin, _payload: Verdict.ACCEPT)
+        router = nodes[0].transport.gossip.router
+        bad, good = (peer_id_of(node.transport.peer) for node in nodes[1:])
+        await world.until(lambda: router.mesh[TOPIC] == {bad, good})
+        router.listens_to = lambda peer_id: peer_id != bad
+        _, pruned = router.mesh_heartbeat()
+        assert pruned == {bad: [TOPIC]}
+        assert router.mesh[TOPIC] == {good}
+        router.mesh_heartbeat()
+        assert router.mesh[TOPIC] == {good}
+
+
+async def test_too_many_control_messages_are_passed_over_and_attributed() -> None:
+    blamed: list[str] = []
+    router = Recorder(
+        Limits(gossip_controls_per_second=1, gossip_controls_burst=5), lambda kind, _: blamed.append(kind)
+    )
+    router.mesh[TOPIC] = set()
+    control = rpc_pb2.ControlMessage(prune=[rpc_pb2.ControlPrune(topicID=TOPIC, backoff=1)])
+    for _ in range(8):
+        await router.handle_rpc(rpc_pb2.RPC(control=control), ID(b"stranger"))
+    assert blamed == ["gossip-control-flood"] * 3
