@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from protocols.effects import (
     Blame,
     Conclude,
     Effects,
+    Job,
     Journal,
     Observe,
     Publish,
@@ -25,14 +25,14 @@ from protocols.effects import (
 )
 from protocols.encryption.scheme import Lanes
 from protocols.errors import RemoteError
-from protocols.events import Event, Received, Started, StepFailed, Stepped
+from protocols.events import Event, JobDone, Received, Started, StepFailed, Stepped
 from protocols.machine import Key, Machine
 from protocols.privacy.promise import Privacy
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.suspects import after, spoiled_sets
 from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
-from protocols.updates.totals import add_cells
+from protocols.updates.totals import total_of
 from protocols.wire.envelope import Signed, Signer, digest_of
 from protocols.wire.messages import (
     NO_SUSPECTS,
@@ -53,6 +53,7 @@ class State(enum.Enum):
     """Where the conclusion of a round stands."""
 
     WAITING = enum.auto()
+    ADDING = enum.auto()  # a job makes the total
     STEPPING = enum.auto()  # the learner computes the new parameters
     SIGNED = enum.auto()
     DONE = enum.auto()
@@ -71,11 +72,14 @@ class Conclusion(Machine[State]):
         (State.WAITING, Certified): "certified",
         (State.WAITING, CellOpened): "cell",
         (State.WAITING, HeaderVote): "vote",
+        (State.ADDING, "done:total"): "added",
+        (State.ADDING, HeaderVote): "vote",
         (State.STEPPING, Stepped): "stepped",
         (State.STEPPING, StepFailed): "step_failed",
         (State.STEPPING, HeaderVote): "vote",
         (State.SIGNED, HeaderVote): "vote",
         (State.WAITING, HeaderCertificate): "seen",
+        (State.ADDING, HeaderCertificate): "seen",
         (State.STEPPING, HeaderCertificate): "seen",
         (State.SIGNED, HeaderCertificate): "seen",
         (State.DONE, HeaderCertificate): "seen",
@@ -106,7 +110,7 @@ class Conclusion(Machine[State]):
         self._certificate: ListCertificate | None = None
         self._results: dict[int, CellResult] = {}
         self._sum: Lanes | None = None  # of the cells that count; they are not kept one by one
-        self._total: bytes | None = None
+        self._total, self._total_digest = b"", NO_DIGEST
         self._votes: dict[Digest, dict[int, Signed]] = {}
         self._voters: dict[int, Signed] = {}
         self._certified: Signed | None = None
@@ -136,7 +140,7 @@ class Conclusion(Machine[State]):
         self.state = State.SIGNED
         signed = self._sign(vote)
         sends = [Send(member, signed) for member in self._view.committee]
-        total: Effects = [] if self._total is None else [Store(((header.total, self._total),))]
+        total: Effects = [] if header.total == NO_DIGEST else [Store(((header.total, self._total),))]
         known = {each.peer for each in self._suspects.excluded}
         found = [each.peer.hex() for each in header.suspects.excluded if each.peer not in known]
         told: Effects = [Observe("excluded", {"height": self._height, "peers": found})] if found else []
@@ -177,8 +181,12 @@ class Conclusion(Machine[State]):
         if self._sum is None:  # every cell was spoiled: the parameters stay, but what was spoiled is remembered
             return self._vote(self._model, now)
         contributors = sum(result.contributors for result in self._results.values())
-        self.state, self._total = State.STEPPING, add_cells([(self._sum, contributors)])
-        self._sum = None
+        self.state, lanes, self._sum = State.ADDING, self._sum, None
+        return [Job("total", total_of, (lanes, contributors))]
+
+    def added(self, event: JobDone, _: float) -> Effects:
+        self.state = State.STEPPING
+        self._total, self._total_digest = event.result
         return [Step(self._parent, self._total)]
 
     def _header(self, params_digest: Digest) -> Header:
@@ -189,7 +197,7 @@ class Conclusion(Machine[State]):
             parent=self._parent,
             params_digest=params_digest,
             sets=list_digest(sets),
-            total=NO_DIGEST if self._total is None else Digest(hashlib.sha256(self._total).digest()),
+            total=self._total_digest,
             cells=tuple(result for _, result in sorted(self._results.items())),
             epsilon_micro=None if self._privacy is None else self._privacy.header_epsilon_micro(self._height),
             suspects=after(self._suspects, self._view.epoch, self._height, spoiled_sets(sets, self._results.values())),

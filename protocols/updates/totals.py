@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -10,6 +11,7 @@ import numpy as np
 
 from protocols.encryption.scheme import Lanes
 from protocols.errors import MalformedError
+from protocols.types import Digest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +34,12 @@ def add_cells(cells: Iterable[tuple[Lanes, int]]) -> bytes:
     contributors = sum(count for _, count in opened)
     assert -(2**31) < lanes.min(initial=0) <= lanes.max(initial=0) < 2**31
     return b"".join([contributors.to_bytes(4, "big"), lanes.astype("<i4").data])
+
+
+def total_of(lanes: Lanes, contributors: int) -> tuple[bytes, Digest]:
+    """The job: a total's bytes, and the digest that names them."""
+    total = add_cells([(lanes, contributors)])
+    return total, Digest(hashlib.sha256(total).digest())
 
 
 def decode_total(data: bytes, lanes: int) -> Total:

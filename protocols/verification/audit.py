@@ -8,7 +8,6 @@ the header binds; the total of all cells must be the header's.
 from __future__ import annotations
 
 import enum
-import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -31,7 +30,7 @@ from protocols.rounds.suspects import after, spoiled_sets
 from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import chunk_roots, update_root
-from protocols.updates.totals import add_cells
+from protocols.updates.totals import total_of
 from protocols.wire.messages import (
     NO_SUSPECTS,
     Aggregate,
@@ -50,6 +49,7 @@ class State(enum.Enum):
 
     WAITING = enum.auto()  # for the certified list
     AUDITING = enum.auto()
+    ADDING = enum.auto()  # a job makes the total of the cells that were opened again
     ATTESTED = enum.auto()  # or refused; still judges aggregates that come late
 
 
@@ -73,6 +73,8 @@ class Audit(Machine[State]):
         (State.AUDITING, "timer:key"): "ask_again",
         (State.AUDITING, "done:reopen"): "reopened",
         (State.AUDITING, "failed:reopen"): "misfit",
+        (State.ADDING, Aggregate): "aggregate",
+        (State.ADDING, "done:total"): "added",
         (State.ATTESTED, Aggregate): "aggregate",
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, *JOBS, "done:seal", "done:reopen", "failed:reopen"})
@@ -240,9 +242,17 @@ class Audit(Machine[State]):
         cost = None if self._privacy is None else self._privacy.header_epsilon_micro(self._height)
         if self._header.epsilon_micro != cost:
             return self._refuse("its epsilon is not what so many rounds cost")
-        total = NO_DIGEST
-        if self._total is not None:
-            total = Digest(hashlib.sha256(add_cells([(self._total, sum(self._opened.values()))])).digest())
+        if self._total is None:
+            return self._compare(NO_DIGEST)
+        lanes, self._total = self._total, None
+        self.state = State.ADDING
+        return [Job("total", total_of, (lanes, sum(self._opened.values())))]
+
+    def added(self, event: JobDone, _: float) -> Effects:
+        return self._compare(event.result[1])
+
+    def _compare(self, total: Digest) -> Effects:
+        assert self._header is not None
         if total != self._header.total:
             return self._refuse("its total is not the sum of its cells")
         self.state = State.ATTESTED

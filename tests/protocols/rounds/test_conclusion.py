@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from protocols.agreement.certificate import check_header, list_digest, signatures
-from protocols.effects import Anchor, Conclude, Effects, Journal, Publish, Send, SetTimer, Step, Store, Tell
-from protocols.events import Received, StepFailed, Stepped, TimerFired
+from protocols.effects import Anchor, Conclude, Effects, Job, Journal, Publish, Send, SetTimer, Step, Store, Tell
+from protocols.events import Event, Received, StepFailed, Stepped, TimerFired
 from protocols.privacy.promise import Privacy
 from protocols.rounds.conclusion import KIND, STAND_IN_S, Conclusion, State
 from protocols.rounds.epoch import EpochView
@@ -42,6 +42,7 @@ from tests.protocols.playbook import (
     observed,
     of,
     received,
+    run_job,
     sent,
     set_of,
     submit,
@@ -91,10 +92,18 @@ def signs(peer: Peer, header: Header = HEADER) -> Received:
     return received(peer, HeaderVote(header))
 
 
+def work(machine: Conclusion, event: Event) -> Effects:
+    """The effects of an event, and of the jobs that follow from it, which are left out."""
+    effects = machine.handle(event, 0)
+    for job in of(effects, Job):
+        effects = [*(effect for effect in effects if effect is not job), *machine.handle(run_job(job), 0)]
+    return effects
+
+
 def until_signed(machine: Conclusion) -> Effects:
     effects = machine.handle(CERTIFIED, 0)
     for opened in OPENED:
-        effects += machine.handle(opened, 0)
+        effects += work(machine, opened)
     return effects + machine.handle(Stepped(MODEL), 0)
 
 
@@ -108,7 +117,7 @@ def certificate(header: Header = HEADER, members: Iterable[int] = (1, 2, 3)) -> 
 )
 def test_the_step_is_taken_once_every_certified_cell_is_opened(events: list[Certified | CellOpened]) -> None:
     machine = conclusion()
-    *early, last = (machine.handle(event, 0) for event in events)
+    *early, last = (work(machine, event) for event in events)
     assert early == [[], []]
     assert last == [Step(PARENT, TOTAL)]
 
@@ -116,8 +125,8 @@ def test_the_step_is_taken_once_every_certified_cell_is_opened(events: list[Cert
 def test_a_cell_that_counts_nothing_adds_nothing_but_stands_in_the_header() -> None:
     machine = conclusion()
     for event in (CERTIFIED, OPENED[0]):
-        machine.handle(event, 0)
-    assert machine.handle(VOID[1], 0) == [Step(PARENT, add_cells([(LANES[0], 4)]))]
+        work(machine, event)
+    assert work(machine, VOID[1]) == [Step(PARENT, add_cells([(LANES[0], 4)]))]
     header = sent(machine.handle(Stepped(MODEL), 0), HeaderVote)[0].header
     assert header.cells == (RESULTS[0], VOID[1].result)
 
@@ -125,8 +134,8 @@ def test_a_cell_that_counts_nothing_adds_nothing_but_stands_in_the_header() -> N
 def test_if_no_cell_counts_the_parameters_stay_and_the_spoiled_sets_are_remembered() -> None:
     machine = conclusion()
     for event in (CERTIFIED, VOID[0]):
-        machine.handle(event, 0)
-    effects = machine.handle(VOID[1], 0)
+        work(machine, event)
+    effects = work(machine, VOID[1])
     header = sent(effects, HeaderVote)[0].header
     assert (header.params_digest, header.total) == (BEFORE, NO_DIGEST)
     expected = [Spoiled(ROUND, tuple(each.contributor for each in cell.contributions)) for cell in SETS.cells]
@@ -139,7 +148,7 @@ def test_who_is_convicted_is_told_once_and_carried_on() -> None:
     known = [Spoiled(Height(0), tuple(sorted((liar, PeerKey(bytes([number]) * 32))))) for number in range(1, 5)]
     machine = conclusion(suspects=Suspects(tuple(known), (Excluded(STRANGER.key, 4),)))
     for event in (CERTIFIED, OPENED[0], VOID[1]):
-        machine.handle(event, 0)
+        work(machine, event)
     effects = machine.handle(Stepped(MODEL), 0)
     header = sent(effects, HeaderVote)[0].header
     assert [each.peer for each in header.suspects.excluded] == [STRANGER.key, liar]
@@ -149,7 +158,7 @@ def test_who_is_convicted_is_told_once_and_carried_on() -> None:
 def test_a_learner_that_cannot_step_says_why_and_signs_nothing() -> None:
     machine = conclusion()
     for event in (CERTIFIED, *OPENED):
-        machine.handle(event, 0)
+        work(machine, event)
     assert machine.handle(StepFailed("Newton's matrix is singular"), 0) == [
         Tell(Shortfall("Newton's matrix is singular"))
     ]
@@ -168,7 +177,7 @@ def test_after_a_restart_the_same_header_is_signed_again_and_no_other() -> None:
     assert sent(until_signed(conclusion(journal=journal)), HeaderVote) == [HeaderVote(HEADER)] * 4
     machine = conclusion(journal=journal)
     for event in (CERTIFIED, *OPENED):
-        machine.handle(event, 0)
+        work(machine, event)
     effects = machine.handle(Stepped(Digest(b"another model".ljust(32))), 0)
     assert effects == [Tell(Shortfall("this member signed another header before its restart"))]
 

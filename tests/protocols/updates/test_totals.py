@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocols.errors import MalformedError
 from protocols.params import CELL_MAX
-from protocols.updates.totals import add_cells, decode_total
+from protocols.updates.totals import add_cells, decode_total, total_of
 from protocols.wire.messages import MAX_CELLS
 
 cells = st.lists(
@@ -43,3 +45,9 @@ def test_as_many_cells_as_there_may_be_fit() -> None:
 def test_another_length_or_no_contributors_are_refused(data: bytes) -> None:
     with pytest.raises(MalformedError, match="a total of 2 lanes has 12 bytes and contributors"):
         decode_total(data, 2)
+
+
+def test_a_total_is_named_by_its_bytes() -> None:
+    total, digest = total_of(np.array([5, -7]), 3)
+    assert total == add_cells([(np.array([2, -3]), 1), (np.array([3, -4]), 2)])
+    assert digest == hashlib.sha256(total).digest()
