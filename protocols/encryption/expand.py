@@ -59,7 +59,7 @@ def _uniform(label: bytes, count: int, words: str, mask: int, limit: int) -> npt
     while True:
         masked: npt.NDArray[np.unsignedinteger] = np.frombuffer(stream.digest(kind.itemsize * drawn), kind)
         masked = masked & kind.type(mask)
-        if masked[:count].max() < limit:  # nearly always
+        if masked[:count].max(initial=0) < limit:  # nearly always
             return masked[:count].astype(np.uint64)
         accepted = masked[masked < limit]
         if accepted.size >= count:
