@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.encryption import expand
 from protocols.encryption.degree import (
     COMBINATIONS,
     Challenge,
@@ -20,7 +23,7 @@ from protocols.encryption.degree import (
 )
 from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.scheme import Share
-from protocols.encryption.sharing import FIELD
+from protocols.encryption.sharing import FIELD, weights_from_first
 from protocols.errors import MalformedError
 from protocols.types import Secret
 
@@ -111,6 +114,32 @@ def test_the_proof_tells_nothing_of_the_key_without_the_masks() -> None:
     fitting = ((proof - bare) % FIELD).astype(np.uint32)
     assert (combine(CHALLENGE, others[:5], list(fitting)) == proof).all()
     assert len({tuple(row) for row in draw_masks(SEED, 5, 7)}) == 7
+
+
+def through(values: dict[int, np.ndarray], point: int) -> np.ndarray:
+    """The value at a point of the polynomial through these, modulo 65537."""
+    total = np.zeros(len(values[0]), object)
+    for x, value in values.items():
+        others = [y for y in values if y != x]
+        weight = math.prod(point - y for y in others) * pow(math.prod(x - y for y in others), -1, FIELD)
+        total += weight * value.astype(object)
+    return (total % FIELD).astype(np.uint32)
+
+
+def test_nor_to_t_minus_1_members_with_their_shares_and_masks() -> None:
+    """Every other key has a sharing and masks that give them just what they hold, and everybody the same proof."""
+    shares, masks = dealt(5, 7)
+    published = prove_degree(CHALLENGE, shares, masks, 5)
+    other = expand.key(Secret(bytes([6]) * 32)) % FIELD
+    known = {0: other, **{i: shares[i - 1] for i in range(1, 5)}}
+    others_shares = [*shares[:4], *(through(known, i) for i in range(5, 8))]
+    expected = np.stack([weights_from_first(5, i) @ read_proof(published, 5) for i in range(1, 8)]) % FIELD
+    bare = combine(CHALLENGE, others_shares, [np.zeros(COMBINATIONS, np.uint32)] * 7)
+    fitting = [row.astype(np.uint32) for row in (expected - bare) % FIELD]
+    assert all((fitting[i] == masks[i]).all() for i in range(4)), "the same masks for those who pool"
+    assert all(passes(published, 5, i + 1, others_shares[i], fitting[i]) for i in range(7))
+    at_1_to_5 = {x: fitting[x] for x in range(5)}  # members 1..5, counted from 0: a shift keeps the degree
+    assert all((through(at_1_to_5, x) == fitting[x]).all() for x in (5, 6)), "and masks of the right degree"
 
 
 @pytest.mark.parametrize("proof", [b"", bytes(10), b"\xff" * 96, bytes(97)])
