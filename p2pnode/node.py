@@ -37,7 +37,7 @@ from protocols.hashing import tagged
 from protocols.params import Params, decode_params
 from protocols.presets import require_startable
 from protocols.rounds.epoch import EpochView
-from protocols.rounds.release import ReleaseRule
+from protocols.rounds.release import ReleaseRule, WrongShares
 from protocols.rounds.seen import SeenDealings
 from protocols.rounds.suspects import seats
 from protocols.types import Address, Height, PeerKey, Role, Secret
@@ -161,6 +161,7 @@ class Node:
         self._certified = certified_headers(records)
         self._driver.restore(records, head.next_height)
         self._rule = ReleaseRule(params.k_min, records)
+        self._wrong = WrongShares()
         self._seen = SeenDealings(records)
         self._ledger = Ledger(params, self.me, self.learner.schema.limbs, head, restore_height(records))
         ledger = Team(LEDGER, [self._ledger])
@@ -295,6 +296,7 @@ class Node:
             self._driver.spent,
             Secret(tagged("spent-key", self._seed.reveal())),
             self._seen,
+            wrong=self._wrong,
             model=effect.head.params,
             suspects=suspects,
             announce=height > effect.head.next_height,

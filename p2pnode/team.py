@@ -17,7 +17,7 @@ from protocols.rounds.contribution import NO_TAG_KEY, Contribution
 from protocols.rounds.custody import Custody
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.opening import CellOpening
-from protocols.rounds.release import ReleaseRule
+from protocols.rounds.release import ReleaseRule, WrongShares
 from protocols.rounds.seen import SeenDealings
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Secret
 from protocols.updates.gossip import PROOF, SUBNET
@@ -41,6 +41,7 @@ class RoundContext:
         spent, tag_key: see `Contribution`.
         seen: see `Custody`.
         announce: see `Agreement`.
+        wrong: see `CellOpening`.
         model, suspects: see `Conclusion`.
     """
 
@@ -61,6 +62,7 @@ class RoundContext:
     tag_key: Secret = NO_TAG_KEY
     seen: SeenDealings = field(default_factory=SeenDealings)
     announce: bool = False
+    wrong: WrongShares = field(default_factory=WrongShares)
     model: Digest = NO_DIGEST
     suspects: Suspects = NO_SUSPECTS
 
@@ -122,7 +124,7 @@ def _member(context: RoundContext) -> list[AnyMachine]:
         context.journal,
     )
     openings = [
-        CellOpening(view, height, parent, cell, context.scheme, context.schema, context.chunks)
+        CellOpening(view, height, parent, cell, context.scheme, context.schema, context.chunks, context.wrong)
         for cell in range(len(view.cells))
     ]
     conclusion = Conclusion(

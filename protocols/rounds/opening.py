@@ -25,7 +25,7 @@ from protocols.rounds.availability import Vouchers
 from protocols.rounds.epoch import EpochView
 from protocols.rounds.gatherer import EVENTS, JOBS, Gatherer, Part
 from protocols.rounds.manifests import Manifests
-from protocols.rounds.release import set_digest
+from protocols.rounds.release import WrongShares, set_digest
 from protocols.rounds.summing import CellSum
 from protocols.told import Available, CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
@@ -78,7 +78,11 @@ def open_cell(
 
 
 class CellOpening(Machine[State]):
-    """One member, one cell, one round. Tells `CellOpened` once."""
+    """One member, one cell, one round. Tells `CellOpened` once.
+
+    Args:
+        wrong: members whose shares were found wrong in the epoch; shared by the node's rounds.
+    """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.WAITING, Submission): "submission",
@@ -119,8 +123,10 @@ class CellOpening(Machine[State]):
         scheme: Scheme,
         schema: UpdateSchema,
         chunks: int,
+        wrong: WrongShares | None = None,
     ) -> None:
         super().__init__(State.WAITING)
+        self._wrong = wrong or WrongShares()
         self._view, self._height, self._cell = view, height, cell
         self._scheme, self._schema = scheme, schema
         self._manifests = Manifests(view, height, parent, chunks)
@@ -267,6 +273,8 @@ class CellOpening(Machine[State]):
             return accusation(self._height, evidence)
         if release.cell_set != set_digest(self._set):
             return [Blame(event.sender, "released for another set than the certified one")]
+        if member in self._wrong.excluded(self._view):
+            return []
         try:
             self._releases[member] = unpack_share(release.share)
         except RemoteError as error:
@@ -275,6 +283,7 @@ class CellOpening(Machine[State]):
 
     def opened(self, event: JobDone, now: float) -> Effects:
         opened: Opened = event.result
+        self._wrong.note(self._view.epoch, opened.wrong)
         blames: Effects = [
             Blame(self._view.committee[member - 1], f"released a wrong share for cell {self._cell}")
             for member in opened.wrong
@@ -290,7 +299,7 @@ class CellOpening(Machine[State]):
     def failed(self, event: JobFailed, now: float) -> Effects:
         """Liars can look like a spoiled cell until all honest shares are out: only then it counts nothing."""
         keyless = not self._scheme.needs_keys  # then there are no shares to wait for
-        all_out = keyless or self._patience_over or self._tried == len(self._view.committee)
+        all_out = keyless or self._patience_over or self._tried >= self._expected
         spoiled = keyless or isinstance(event.error, SpoiledSumError)
         if spoiled and all_out and not self._sum.adds_all:  # unless both aggregators lied: so far we took their word
             self.state, self._tried = State.SUMMING, 0
@@ -302,6 +311,11 @@ class CellOpening(Machine[State]):
         self.state = State.OPENING
         timer = SetTimer("patience", now + self._view.params.grace_s)
         return [timer, *self._try_open(now)] if isinstance(event.error, SpoiledSumError) else self._try_open(now)
+
+    @property
+    def _expected(self) -> int:
+        """Shares that can still be hoped for, with those that are here."""
+        return len(self._view.committee) - len(self._wrong.excluded(self._view))
 
     def out_of_patience(self, _: Event, now: float) -> Effects:
         self._patience_over, self._tried = True, 0

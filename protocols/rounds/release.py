@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from protocols.effects import Journal
 from protocols.errors import RemoteError
 from protocols.hashing import tagged
+from protocols.rounds.epoch import EpochView
 from protocols.types import Digest, Height
 from protocols.wire.codec import encode
 from protocols.wire.messages import CellSet
@@ -48,3 +49,22 @@ class ReleaseRule:
         if self._released.setdefault((height, slot), digest) != digest:
             raise RemoteError(f"cell {cell_set.cell}: this member has released for another set in round {height}")
         return Journal(KIND, height, slot, digest)
+
+
+class WrongShares:
+    """Which members certainly released a wrong share: nothing of theirs is opened with for the rest of that epoch.
+
+    Honest ones never do: they take no share that lies off its dealing's polynomials.
+    """
+
+    def __init__(self) -> None:
+        self._found: set[tuple[int, int]] = set()
+
+    def note(self, epoch: int, members: Iterable[int]) -> None:
+        """These members' shares misfit every explanation of a summed key that proved itself."""
+        self._found = {each for each in self._found if each[0] >= epoch - 1} | {(epoch, member) for member in members}
+
+    def excluded(self, view: EpochView) -> frozenset[int]:
+        """The members whose shares are passed over; none if too few were left to open anything."""
+        found = frozenset(member for epoch, member in self._found if epoch == view.epoch)
+        return found if len(view.committee) - len(found) >= view.params.threshold else frozenset()

@@ -11,7 +11,7 @@ import pytest
 from protocols.effects import Attest, Conclude, Effect, Effects, Send
 from protocols.encryption.packing import pack_share, unpack_share
 from protocols.encryption.sharing import FIELD
-from protocols.types import Digest
+from protocols.types import NO_DIGEST, Digest
 from protocols.updates.totals import add_cells
 from protocols.wire.messages import Release
 from tests.protocols.playbook import (
@@ -82,8 +82,9 @@ def test_one_liar_is_found_and_the_same_sum_opened(number: int, change: Change) 
 
 
 def test_two_of_four_liars_stop_the_opening_but_never_make_a_wrong_one() -> None:
+    """At most, two that shift their shares along one polynomial make the cells look spoiled, which counts nothing."""
     liars = {peer.key: releasing(peer, off_by_one) for peer in MEMBERS[:2]}
     play = whole_round(liars)
-    assert totals(play, MEMBERS) == set()
-    assert of(play.actors[VALIDATOR.key].effects, Attest) == []
+    assert totals(play, MEMBERS) <= {NO_DIGEST}
+    assert {each.header.total for each in of(play.actors[VALIDATOR.key].effects, Attest)} <= {NO_DIGEST}
     assert set(blamed(play.effects())) <= set(liars)

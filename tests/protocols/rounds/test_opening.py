@@ -16,7 +16,7 @@ from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
 from protocols.rounds.gatherer import REFETCH_S, Part
 from protocols.rounds.opening import CellOpening, State
-from protocols.rounds.release import set_digest
+from protocols.rounds.release import WrongShares, set_digest
 from protocols.told import CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Secret
 from protocols.updates.chunks import chunk_roots, update_root
@@ -346,6 +346,17 @@ def test_with_too_many_wrong_shares_nothing_opens_and_nobody_is_accused() -> Non
     assert blamed(desk.effects) == {}
     searched = len(desk.jobs)
     assert len(desk.handle(release(1, lie(3))).jobs) == searched, "who releases again and again costs nothing"
+
+
+def test_who_was_found_out_is_passed_over_for_the_rest_of_the_epoch() -> None:
+    wrong = WrongShares()
+    opens = CellOpening(VIEW, ROUND, NO_DIGEST, 0, SCHEME, SCHEMA, 1, wrong)
+    summing(opens).handle(release(1, lie(1)), *map(release, (2, 3, 4)))
+    assert wrong.excluded(VIEW) == {1}
+    again = summing(CellOpening(VIEW, ROUND, NO_DIGEST, 0, SCHEME, SCHEMA, 1, wrong))
+    again.handle(release(1, lie(1)), release(2), release(3))
+    assert "open" not in again.jobs, "it is not even tried"
+    assert again.handle(release(4)).opened is not None
 
 
 # ------------------------------------------------------------------------------------------------- a spoiled cell

@@ -8,9 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from protocols.effects import Journal
 from protocols.errors import RemoteError
-from protocols.rounds.release import KIND, ReleaseRule, set_digest
+from protocols.rounds.release import KIND, ReleaseRule, WrongShares, set_digest
 from protocols.types import Digest, Height, PeerKey
 from protocols.wire.messages import CellSet, Contribution
+from tests.protocols.playbook import VIEW, a_view
 
 K_MIN = 3
 CONTRIBUTIONS = [Contribution(PeerKey(bytes([number]) * 32), Digest(bytes([number]) * 32)) for number in range(6)]
@@ -114,3 +115,14 @@ class AnyLife(RuleBasedStateMachine):
 
 
 TestAnyLife = AnyLife.TestCase
+
+
+def test_wrong_shares_exclude_for_their_epoch_but_never_below_the_threshold() -> None:
+    found = WrongShares()
+    found.note(0, [2])
+    assert found.excluded(VIEW) == {2}
+    assert found.excluded(a_view(epoch=1)) == frozenset()
+    found.note(0, [3])
+    assert found.excluded(VIEW) == frozenset(), "two of four remain, and it takes three"
+    found.note(5, [1])
+    assert found.excluded(VIEW) == frozenset()
