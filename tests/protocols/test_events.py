@@ -17,5 +17,5 @@ def test_what_was_received_names_its_message_and_its_sender() -> None:
 
 def test_events_show_no_private_values() -> None:
     private = np.array([424242], dtype=np.int64)
-    assert "424242" not in repr(Trained(private))
+    assert "424242" not in repr(Trained(private, NO_DIGEST))
     assert "424242" not in repr(CellOpened(CellResult(0, 3, NO_DIGEST, NO_DIGEST), private))

@@ -14,10 +14,10 @@ from protocols.encryption import message
 from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.scheme import PublicContext
 from protocols.errors import TransitionError
-from protocols.events import Event, Started, TimerFired, Trained
+from protocols.events import Event, Started, TimerFired
 from protocols.rounds.contribution import Contribution
 from protocols.types import NO_DIGEST, Secret
-from tests.protocols.playbook import CELLS, PUBLIC_KEYS, ROUND, VIEW, of, run_job
+from tests.protocols.playbook import CELLS, PUBLIC_KEYS, ROUND, VIEW, of, run_job, trained
 
 SCHEME = OneTimeKeyScheme()
 CONTEXT = PublicContext(bytes(32), 3, 0)
@@ -81,13 +81,13 @@ Life = list[tuple[Event | str, int | None]]
 anything = st.one_of(
     st.just(Started()),
     st.just(TimerFired("keys")),
-    st.integers(0, 5).map(lambda value: Trained(np.full(6, value))),
+    st.integers(0, 5).map(lambda value: trained(np.full(6, value))),
     st.sampled_from(["finish a job", "restart"]),
 )
 crashes = st.none() | st.integers(0, 9)
 lives = st.lists(st.tuples(anything, crashes), max_size=6)
 usual = st.tuples(crashes, crashes, crashes).map(
-    lambda when: list(zip([Started(), Trained(np.arange(6)), "finish a job"], when, strict=True))
+    lambda when: list(zip([Started(), trained(np.arange(6)), "finish a job"], when, strict=True))
 )
 
 
@@ -111,7 +111,7 @@ def test_whatever_happens_no_seed_serves_twice_and_one_manifest_leaves(life: Lif
 
 def until_sent(node: Contributor) -> None:
     node.handle(Started())
-    node.handle(Trained(np.arange(6)))
+    node.handle(trained(np.arange(6)))
     node.handle(run_job(node.jobs.pop()))
 
 
@@ -124,7 +124,7 @@ def test_what_left_once_is_sent_again_and_nothing_else(restarts: int) -> None:
     for _ in range(restarts):
         node.restart()
         node.handle(Started())
-        node.handle(Trained(np.arange(6) + 1))
+        node.handle(trained(np.arange(6) + 1))
         node.handle(TimerFired("keys"))
     assert node.sent == before
     assert len(node.encrypted) == 1
@@ -143,7 +143,7 @@ def test_a_forgetful_contributor_would_be_caught_by_this_test() -> None:
 def test_a_crash_before_the_journal_lets_nothing_out() -> None:
     node = Contributor()
     node.handle(Started())
-    node.handle(Trained(np.arange(6)))
+    node.handle(trained(np.arange(6)))
     effects = node.machine.handle(run_job(node.jobs.pop()), 0)
     durable = [type(effect) for effect in effects].index(Journal)
     assert of(effects[:durable], Send) == []
