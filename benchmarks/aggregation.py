@@ -4,8 +4,9 @@
 
 Ours is what the node runs, from the update's float32 tensors to the exact sum: 16-bit values, a committee of 11 in 16,
 dealings with all their proofs, signatures, Merkle roots. With --envs, beside it on as many values: TenSEAL (one CKKS
-key, 8192 [60, 40, 60]), DESILO FHE (a joint CKKS key, n of n) and Flower's SecAgg+ functions, each in an environment of
-its own in that folder, made if it is not there; one that cannot be made is reported as missing, with the reason.
+key, 8192 [60, 40, 60]), DESILO FHE (a joint CKKS key, n of n) and Flower's SecAgg+ functions: the packages of the extra
+`bench`, each in an environment of its own in that folder, made if it is not there; one that cannot be made is reported
+as missing, with the reason.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,7 +198,9 @@ def environment(folder: Path, package: str) -> Path:
     python = folder / package / "bin" / "python"
     if not python.exists():
         subprocess.run([str(BIN / "uv"), "venv", "-q", "-p", sys.executable, str(folder / package)], check=True)
-        subprocess.run([str(BIN / "uv"), "pip", "install", "-q", "--python", str(python), package], check=True)
+        project = tomllib.loads((BASELINES.parents[1] / "pyproject.toml").read_text())["project"]
+        (wanted,) = [each for each in project["optional-dependencies"]["bench"] if each.split("==")[0] == package]
+        subprocess.run([str(BIN / "uv"), "pip", "install", "-q", "--python", str(python), wanted], check=True)
     return python
 
 
