@@ -16,10 +16,18 @@ from eth_utils.crypto import keccak
 CONTRACTS: Final = (
     "Authority",
     "CheckpointAnchor",
+    "DMPToken",
+    "DatasetRegistry",
+    "EigenLayerStakeSource",
     "LocalStakeSource",
     "OperatorRegistry",
+    "RewardDistributor",
+    "RoyaltyVault",
     "StakeVault",
+    "SubnetGovernor",
     "SubnetRegistry",
+    "Timelock",
+    "TwoPMToken",
 )
 
 

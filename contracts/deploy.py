@@ -25,6 +25,7 @@ from web3.types import RPCEndpoint
 
 from contracts.abi import function_selector
 from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
+from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 
 KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
@@ -63,7 +64,7 @@ class Deployment:
     anchor: bytes
 
 
-def deploy(url: str, key: bytes, out: Path, economics: Economics | None = None) -> Deployment:
+def deploy(url: str, key: bytes, out: Path, economics: Economics | None = None, dao: Dao | None = None) -> Deployment:
     """Deploys what does not stand yet; blocks until all is mined (call it from a thread in async code).
 
     Args:
@@ -71,12 +72,13 @@ def deploy(url: str, key: bytes, out: Path, economics: Economics | None = None) 
         key: the deployer's private key, 32 bytes.
         out: the deployment file, read first and written after every contract.
         economics: of a new operator registry.
+        dao: if given, the DAO is founded too and gets all powers; if not, the deployer keeps them.
 
     Raises:
         DeployError: the chain does not answer, refuses, or the file belongs to another chain.
     """
     try:
-        return _Deployer(url, Account.from_key(key), out).run(economics or Economics())
+        return _Deployer(url, Account.from_key(key), out).run(economics or Economics(), dao)
     except RequestsConnectionError as error:
         raise DeployError(f"no chain answers at {url}; start one, or name another URL") from error
     except (RequestException, Web3Exception, OSError) as error:
@@ -92,21 +94,32 @@ class _Deployer:
         self._genesis = bytes(self._w3.eth.get_block(0)["hash"])
         self._known = self._read()
 
-    def run(self, economics: Economics) -> Deployment:
+    def run(self, economics: Economics, dao: Dao | None) -> Deployment:
         me = bytes.fromhex(self._account.address[2:])
-        authority = self._contract("authority", lambda: Authority.deployment(me))
-        vault = self._contract("vault", lambda: StakeVault.deployment(bytes(20), economics.exit_delay_s, me, authority))
-        source = self._contract("source", lambda: LocalStakeSource.deployment([(vault, ONE)], authority))
-        subnets = self._contract("subnets", lambda: SubnetRegistry.deployment(authority))
-        operators = self._contract(
+        authority = self.contract("authority", lambda: Authority.deployment(me))
+        treasury = timelock(self, dao, me) if dao else me
+        delay = economics.exit_delay_s
+        vault = self.contract("vault", lambda: StakeVault.deployment(bytes(20), delay, treasury, authority))
+        vaults = {vault: ONE}
+        if dao:
+            vaults[token_vault(self, dao, me, delay, treasury, authority)] = dao.token_weight
+        source = self.contract("source", lambda: LocalStakeSource.deployment(list(vaults.items()), authority))
+        self._let_slash(Authority(authority), source, list(vaults))
+        subnets = self.contract("subnets", lambda: SubnetRegistry.deployment(authority))
+        operators = self.contract(
             "operators", lambda: OperatorRegistry.deployment(subnets, source, vault, economics.min_stake_wei)
         )
-        anchor = self._contract("anchor", lambda: CheckpointAnchor.deployment(subnets, operators))
-        powers = Authority(authority)
-        self._call("source may slash", powers.grant_role(VAULT_SLASHER, source))
-        slash = [function_selector("StakeVault", "slash")]
-        self._call("vault is slashed by", powers.set_target_function_role(vault, slash, VAULT_SLASHER))
+        anchor = self.contract("anchor", lambda: CheckpointAnchor.deployment(subnets, operators))
+        if dao:
+            known = ("authority", "timelock", "token", "subnets")
+            found_dao(self, dao, me, {name: bytes.fromhex(self._known[name]) for name in known})
         return Deployment(self._chain_id, self._genesis, authority, vault, source, subnets, operators, anchor)
+
+    def _let_slash(self, powers: Authority, source: bytes, vaults: list[bytes]) -> None:
+        self.call("source may slash", powers.grant_role(VAULT_SLASHER, source))
+        selectors = [function_selector("StakeVault", "slash")]
+        for number, vault in enumerate(vaults):
+            self.call(f"vault {number} is slashed by", powers.set_target_function_role(vault, selectors, VAULT_SLASHER))
 
     def _read(self) -> dict[str, Any]:
         ours = {"chain_id": self._chain_id, "genesis": self._genesis.hex()}
@@ -121,7 +134,7 @@ class _Deployer:
             raise DeployError(f"{self._out} belongs to chain {theirs['chain_id']}, not this one; name another file")
         return known
 
-    def _contract(self, name: str, transaction: Callable[[], Transaction]) -> bytes:
+    def contract(self, name: str, transaction: Callable[[], Transaction]) -> bytes:
         """The address of a contract that stands, deployed now if need be."""
         if name in self._known:
             address = bytes.fromhex(self._known[name])
@@ -135,7 +148,7 @@ class _Deployer:
         self._remember(name, created[2:].lower())
         return bytes.fromhex(created[2:])
 
-    def _call(self, name: str, transaction: Transaction) -> None:
+    def call(self, name: str, transaction: Transaction) -> None:
         """Makes a call that sets something up, unless an earlier run has made it."""
         if name not in self._known:
             self._fund()
@@ -204,12 +217,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="the deployment file")
     parser.add_argument("--min-stake-wei", type=int, default=defaults.min_stake_wei)
     parser.add_argument("--exit-delay-s", type=int, default=defaults.exit_delay_s)
+    parser.add_argument("--dao", action="store_true", help="found the DAO and hand all powers over to it")
     options = parser.parse_args(arguments)
     try:
         key = bytes.fromhex(os.environ.get(KEY_VARIABLE, "").removeprefix("0x"))
         if len(key) != 32:
             raise DeployError(f"set {KEY_VARIABLE} to the deployer's private key, 32 bytes in hex")
-        made = deploy(options.url, key, options.out, Economics(options.min_stake_wei, options.exit_delay_s))
+        economics = Economics(options.min_stake_wei, options.exit_delay_s)
+        made = deploy(options.url, key, options.out, economics, Dao() if options.dao else None)
     except (DeployError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

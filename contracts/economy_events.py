@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.dao_events import DAO_EVENTS, DaoEvent
+
 
 @dataclass(frozen=True, slots=True)
 class EconomicsSet:
@@ -76,7 +78,16 @@ class VaultSet:
 
 
 EconomyEvent = (
-    EconomicsSet | StakeRefreshed | Deposited | ExitRequested | ExitClaimed | Slashed | Swept | StakeSlashed | VaultSet
+    EconomicsSet
+    | StakeRefreshed
+    | Deposited
+    | ExitRequested
+    | ExitClaimed
+    | Slashed
+    | Swept
+    | StakeSlashed
+    | VaultSet
+    | DaoEvent
 )
 ECONOMY_EVENTS: Final = (
     EconomicsSet,
@@ -88,4 +99,5 @@ ECONOMY_EVENTS: Final = (
     Swept,
     StakeSlashed,
     VaultSet,
+    *DAO_EVENTS,
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from contracts.dao_words import DAO_WORDS
+
 ECONOMY_WORDS: Final[dict[str, str]] = {
+    **DAO_WORDS,
     "AccessManagedInvalidAuthority": "{authority} is no contract that could say who may do what",
     "AccessManagedRequiredDelay": "{caller} must announce this call {delay} seconds before",
     "AccessManagedUnauthorized": "{caller} may not do this; only the DAO or the contract it gave the power to may",

@@ -136,17 +136,16 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
         super._update(from, to, subnetId, shares);
     }
 
-    /// @dev Rounding: `used` is rounded up to what holders may claim at most, and the rest waits for the next time.
+    /// @dev A share's dividend is rounded up, each holder's down. Together holders could claim a unit too much only after
+    ///      POINT / SUPPLY, that is 3 * 10^14, divisions: all of Ethereum's gas would not do for so many.
     function _divide(uint256 subnetId) private {
         (uint256 amount, uint256 holders) = (waiting[subnetId], given[subnetId]);
         if (amount == 0 || holders == 0) return;
+        waiting[subnetId] = 0;
         uint256 toParents = _payParents(subnetId, amount);
         uint256 own = amount - toParents;
-        uint256 perShare = Math.mulDiv(own, POINT, holders);
-        uint256 used = Math.mulDiv(perShare, holders, POINT, Math.Rounding.Ceil);
-        _perShare[subnetId] += perShare;
-        waiting[subnetId] = own - used;
-        emit Divided(subnetId, used, toParents);
+        _perShare[subnetId] += Math.mulDiv(own, POINT, holders, Math.Rounding.Ceil);
+        emit Divided(subnetId, own, toParents);
     }
 
     /// @dev Parents are earlier subnets: what they get waits there for their own `divide`, so there is no recursion.

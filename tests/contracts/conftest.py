@@ -107,7 +107,7 @@ class World:
                 "to": transaction.to,
                 "data": transaction.data,
                 "value": transaction.value,
-                "gas": GAS_LIMIT // 8,
+                "gas": GAS_LIMIT // 4,
                 "maxFeePerGas": 10**10,
                 "maxPriorityFeePerGas": 1,
             }

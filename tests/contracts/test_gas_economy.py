@@ -1,0 +1,83 @@
+"""What the economy's transactions cost (calldata and the 21,000 included), against contracts/gas_economy.json."""
+
+import json
+import os
+
+import pytest
+from eth_utils.crypto import keccak
+
+from contracts.build import FOLDER
+from contracts.dao import Pot, RewardDistributor, TwoPMToken
+from contracts.terms import Economics
+
+SNAPSHOT = FOLDER / "gas_economy.json"
+CLAIM_LIMIT = 75_000
+LEVELS = 10
+"""A tree of 1,024 claims."""
+
+
+def address(account):
+    return bytes.fromhex(account.address[2:])
+
+
+def gas(world, account, transaction):
+    sent = world.ledger.submit(world.sign(account, transaction))
+    world.mine()
+    mined = world.ledger.find(sent)
+    receipts = world.ledger.receipts(mined.block)
+    assert receipts[mined.index].state_root == b"\x01"
+    return receipts[mined.index].gas_used  # alone in its block
+
+
+def root_over(inner, levels):
+    node, proof = keccak(inner), [bytes([level]) * 32 for level in range(levels)]
+    for other in proof:
+        node = keccak(min(node, other) + max(node, other))
+    return node, proof
+
+
+def claims(world):
+    """A newcomer's first claim, and every later one of an account that holds $2PM."""
+    poster = world.account()
+    world.send(world.founder, world.subnets.set_economics(1, Economics(poster=address(poster))))
+    token = TwoPMToken(world.deploy(TwoPMToken.deployment(address(world.founder), 10**27)))
+    fund = address(world.founder)
+    made = RewardDistributor.deployment(token.address, world.subnets.address, 0, fund, world.authority)
+    rewards = RewardDistributor(world.deploy(made))
+    world.send(world.founder, token.approve(rewards.address, 10**27))
+    world.send(world.founder, rewards.fund(1, 10**20))
+    found = {}
+    for index, name in enumerate(("claim, the account's first $2PM", "claim")):
+        worker = poster
+        inner = world.ask(rewards.leaf_of(1, Pot.COMPUTE, address(worker), 10**18 * (index + 1)))
+        root, proof = root_over(inner, LEVELS)
+        world.send(poster, rewards.post_root(1, root))
+        call = rewards.claim(1, Pot.COMPUTE, address(worker), 10**18 * (index + 1), index, proof)
+        found[name] = gas(world, worker, call)
+    return found
+
+
+def stakes(world):
+    operator, friend = world.account(), world.account()
+    found = {
+        "register with a stake": gas(world, operator, world.operators.register(1, b"p" * 32, bytes(64), 4, 10**18)),
+        "delegate": gas(world, friend, world.vault.deposit(address(operator), address(friend), 10**18, value=10**18)),
+        "refresh one operator": gas(world, friend, world.operators.refresh(1, [address(operator)])),
+        "request exit": gas(world, friend, world.vault.request_exit(address(operator), 10**21)),
+    }
+    world.mine(2 * world.ask(world.vault.epoch_seconds()))
+    epoch = world.ask(world.vault.exit_epochs(address(operator), address(friend)))[0]
+    found["claim exit"] = gas(world, friend, world.vault.claim(address(operator), epoch, address(friend)))
+    return found
+
+
+def test_gas_is_as_committed(world):
+    """TWOPM_GAS=write commits new figures; what costs more than a fiftieth more than committed fails."""
+    measured = {**claims(world), **stakes(world)}
+    assert measured["claim"] <= CLAIM_LIMIT
+    if os.environ.get("TWOPM_GAS") == "write":
+        SNAPSHOT.write_text(json.dumps(measured, indent=1) + "\n")
+    committed = json.loads(SNAPSHOT.read_text())
+    assert sorted(measured) == sorted(committed)
+    for name, used in measured.items():
+        assert used == pytest.approx(committed[name], rel=0.02), name
