@@ -16,8 +16,10 @@ import numpy as np
 from protocols import merkle
 from protocols.encryption import expand
 from protocols.encryption.degree import combine, draw_challenge, draw_masks, prove_degree
+from protocols.encryption.layout import Layout, Section
 from protocols.encryption.one_time_key import OneTimeKeyScheme
 from protocols.encryption.packing import pack_share
+from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext
 from protocols.encryption.sealing import DealingKey, EpochKeyPair, find_opening, seal
 from protocols.encryption.sharing import add_shares
@@ -87,6 +89,24 @@ def one_time_key_vectors() -> dict[str, Any]:
     }
 
 
+def layout_vectors() -> dict[str, Any]:
+    """Messages (the plaintext scheme's ciphertexts) of an update with sections of 8, 16 and 4 bits."""
+    layout = Layout((Section(25_000, 8), Section(5), Section(9000, 4)))
+    lanes = np.concatenate(
+        [
+            np.arange(section.lanes) * 7919 % 2**section.value_bits - 2 ** (section.value_bits - 1)
+            for section in layout.sections
+        ]
+    )
+    residues = PlaintextScheme().encrypt(lanes, Secret(b""), PublicContext(b"", 0, 0), layout)
+    return {
+        "sections": [[section.lanes, section.value_bits] for section in layout.sections],
+        "lanes": "lane i of a section of b bits is (i * 7919 mod 2^b) - 2^(b-1), for i from 0",
+        "messages_first": residues[:, :, :4].tolist(),
+        "packed": [sha256(packed) for packed in PlaintextScheme().pack(residues)],
+    }
+
+
 def sealing_vectors() -> dict[str, Any]:
     member, dealing, plaintext, context = bytes([2]) * 32, bytes([3]) * 32, b"seventeen bits", b"context"
     pair, key = EpochKeyPair.generate(Secret(member)), DealingKey(Secret(dealing))
@@ -128,6 +148,7 @@ def vectors() -> dict[str, dict[str, Any]]:
     """File name -> its content."""
     return {
         "degree.json": degree_vectors(),
+        "layout.json": layout_vectors(),
         "merkle.json": merkle_vectors(),
         "messages.json": runpy.run_path(str(HERE / "message_vectors.py"))["message_vectors"](),
         "one_time_key.json": one_time_key_vectors(),

@@ -67,6 +67,20 @@ def test_ciphertexts_follow_from_the_protocol_in_plain_integers() -> None:
             assert found == (a[slot] * at_point[0] + at_point[1]) % prime
 
 
+def test_messages_of_any_width_follow_from_the_protocol_in_plain_integers() -> None:
+    vectors, primes, packed = load("layout.json"), (70368743587841, 70368743669761), []
+    for count, bits in vectors["sections"]:
+        width, per = bits + 4, 80 // (bits + 4)
+        lanes = [i * 7919 % 2**bits - 2 ** (bits - 1) for i in range(count)]
+        for first in range(0, count, 4096 * per):
+            held = (lanes[first : first + 4096 * per] + [0] * 4096 * per)[: 4096 * per]
+            plain = [sum(held[4096 * lane + j] << 11 + width * lane for lane in range(per)) for j in range(4096)]
+            rows = [[value % prime for value in plain] for prime in primes]
+            assert [row[:4] for row in rows] == vectors["messages_first"][len(packed)]
+            packed.append(b"".join(int("".join(f"{x:046b}" for x in row), 2).to_bytes(23_552, "big") for row in rows))
+    assert [hashlib.sha256(each).hexdigest() for each in packed] == vectors["packed"]
+
+
 def test_shares_follow_from_the_protocol_in_plain_integers() -> None:
     vectors = load("one_time_key.json")
     seed = bytes.fromhex(vectors["contributions"][1]["seed"])
