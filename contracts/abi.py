@@ -14,10 +14,12 @@ from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.crypto import keccak
 
 CONTRACTS: Final = (
+    "Attestation",
     "Authority",
     "CheckpointAnchor",
-    "DMPToken",
     "DatasetRegistry",
+    "DMPToken",
+    "EcdsaQuorum",
     "EigenLayerStakeSource",
     "LocalStakeSource",
     "OperatorRegistry",

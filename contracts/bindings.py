@@ -1,4 +1,4 @@
-"""Typed bindings of the contracts: they encode calls and decode results, events and errors, and send nothing.
+"""Typed bindings of the contracts: they encode calls and decode results, and send nothing.
 
 Addresses and digests are plain bytes, amounts are in wei.
 """
@@ -6,20 +6,16 @@ Addresses and digests are plain bytes, amounts are in wei.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import astuple, dataclass
+from typing import Generic, TypeVar
 
-from contracts.abi import CONTRACTS, AbiError, Interface, decode_error, decode_event, interface, selector
-from contracts.economy_events import ECONOMY_EVENTS, EconomyEvent
-from contracts.economy_words import ECONOMY_WORDS
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from contracts.abi import Interface, interface
 from contracts.terms import Economics, Parent, Terms, Windows
 
 T = TypeVar("T")
-
-MAX_UNFINAL: Final = 256
-"""The contract's own bound of checkpoints above the newest final one."""
-FINALISE_GAS: Final = 30_000
-"""To make one checkpoint final, or to move the final header; measured at less than 25,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +68,59 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
+    height: int
     header: bytes
     parent: bytes
     params_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a proposal stands in its proposer's rolling hash; see ICheckpointAnchor.sol."""
+
     proposer: bytes
+    time: int
+    block_number: int
+    before: bytes
+    later: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    parent: bytes
+    proposer: bytes
+    proposed_at: int
+    proposed_block: int
     height: int
     depth: int
+    disputes: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bond:
+    amount: int
+    left_at: int
+    disputes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    table: bytes
+    total: int
+    taken_at: int
     block_number: int
-    attested_stake: int
-    total_stake: int
-    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    weight: int
+    height: int
+    opened_at: int
+    quorum_at: int
+    voted: int
+    snapshot_id: int
+    revealed_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,96 +128,6 @@ class Standing:
     roles: int
     stake: int
     joined_block: int
-
-
-# -- events ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SubnetFounded:
-    subnet_id: int
-    founder: bytes
-    operators: bytes
-    anchor: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SubnetOpened:
-    subnet_id: int
-    opened_block: int
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorRegistered:
-    subnet_id: int
-    account: bytes
-    peer: bytes
-    roles: int
-    stake: int
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorLeft:
-    subnet_id: int
-    account: bytes
-    left_block: int
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    subnet_id: int
-    height: int
-    header: bytes
-    parent: bytes
-    params_digest: bytes
-    proposer: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Attested:
-    subnet_id: int
-    height: int
-    header: bytes
-    validator: bytes
-    stake: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finalised:
-    subnet_id: int
-    height: int
-    header: bytes
-
-
-Event = (
-    SubnetFounded | SubnetOpened | OperatorRegistered | OperatorLeft | Proposed | Attested | Finalised | EconomyEvent
-)
-EVENTS: Final[dict[str, Callable[..., Event]]] = {
-    kind.__name__: kind
-    for kind in (
-        SubnetFounded,
-        SubnetOpened,
-        OperatorRegistered,
-        OperatorLeft,
-        Proposed,
-        Attested,
-        Finalised,
-        *ECONOMY_EVENTS,
-    )
-}
-
-
-def event(topics: Sequence[bytes], data: bytes) -> Event | None:
-    """A log as one of the events above; None if it is none of them. Raises `AbiError`."""
-    for name in CONTRACTS:
-        entry = interface(name).events.get(topics[0] if topics else b"")
-        if entry is not None and entry["name"] in EVENTS:
-            return EVENTS[entry["name"]](*_in_order(entry["inputs"], decode_event(entry, topics, data)))
-    return None
-
-
-def _in_order(inputs: Sequence[Any], values: dict[str, Any]) -> list[Any]:
-    return [values[field["name"]] for field in inputs]
 
 
 # -- contracts ---------------------------------------------------------------------------------------------------------
@@ -289,102 +238,97 @@ class CheckpointAnchor(Contract):
     """See contracts/src/interfaces/ICheckpointAnchor.sol."""
 
     @staticmethod
-    def deployment(subnets: bytes, operators: bytes) -> Transaction:
-        return Transaction(b"", interface("CheckpointAnchor").deployment(subnets, operators))
+    def deployment(
+        subnets: bytes, attestation: bytes, bond_wei: int, challenge_seconds: int, authority: bytes
+    ) -> Transaction:
+        data = interface("CheckpointAnchor").deployment(subnets, attestation, bond_wei, challenge_seconds, authority)
+        return Transaction(b"", data)
 
-    def propose(self, subnet_id: int, height: int, header: bytes, parent: bytes, params_digest: bytes) -> Transaction:
-        return self._send("propose", subnet_id, height, header, parent, params_digest)
+    def bond(self, subnet_id: int, amount: int) -> Transaction:
+        return self._send("bond", subnet_id, value=amount)
 
-    def attest(self, subnet_id: int, height: int, header: bytes, *, unfinal: int = MAX_UNFINAL) -> Transaction:
-        """`unfinal` checkpoints at most become final, should this attestation turn out to complete the quorum."""
-        transaction = self._send("attest", subnet_id, height, header)
-        return replace(transaction, extra_gas=FINALISE_GAS * (unfinal + 1))
+    def unbond(self, subnet_id: int) -> Transaction:
+        return self._send("unbond", subnet_id)
 
-    def checkpoint_count(self, subnet_id: int) -> View[int]:
-        return self._ask(_int, "checkpointCount", subnet_id)
+    def withdraw_bond(self, subnet_id: int) -> Transaction:
+        return self._send("withdrawBond", subnet_id)
 
-    def checkpoints(self, subnet_id: int, start: int, limit: int) -> View[tuple[Checkpoint, ...]]:
-        return self._ask(
-            lambda page: tuple(Checkpoint(*values) for values in page), "checkpoints", subnet_id, start, limit
-        )
+    def propose(self, subnet_id: int, checkpoint: Checkpoint) -> Transaction:
+        return self._send("propose", subnet_id, *astuple(checkpoint))
 
-    def final_header(self, subnet_id: int) -> View[bytes]:
-        return self._ask(_bytes, "finalHeader", subnet_id)
+    def open(self, subnet_id: int, checkpoint: Checkpoint, place: Place) -> Transaction:
+        return self._send("open", subnet_id, astuple(checkpoint), astuple(place))
 
-    def attested_by(self, subnet_id: int, height: int, validator: bytes) -> View[bytes]:
-        return self._ask(_bytes, "attestedBy", subnet_id, height, validator)
+    def finalise(self, subnet_id: int, key: bytes) -> Transaction:
+        return self._send("finalise", subnet_id, key)
 
+    def record_of(self, subnet_id: int, key: bytes) -> View[Record]:
+        return self._ask(lambda values: Record(*values), "recordOf", subnet_id, key)
 
-# -- errors ------------------------------------------------------------------------------------------------------------
+    def bond_of(self, subnet_id: int, proposer: bytes) -> View[Bond]:
+        return self._ask(lambda values: Bond(*values), "bondOf", subnet_id, proposer)
 
-WORDS: Final[dict[str, str]] = {
-    "AlreadyAttested": "validator {validator} has attested header {header} at height {height} already",
-    "AlreadyOpen": "subnet {subnetId} was opened in block {openedBlock} already",
-    "AlreadyProposed": "checkpoint {header} stands already, at height {height}",
-    "AlreadyRegistered": "{account} is registered in subnet {subnetId} already; leave it first to change peer or roles",
-    "BadLength": "params of {paramsBytes} and task of {taskBytes} bytes: neither over {limitBytes}, params not empty",
-    "BadPeer": "peer {peer} with a proof of {proofBytes} bytes: a peer is not zero and its proof has 64 bytes",
-    "BadRoles": "roles {roles}: a sum of 1 (data), 2 (compute), 4 (validator) is needed",
-    "BelowFinal": "height {height} of subnet {subnetId} is settled: {finalHeight} is final",
-    "ConflictsWithFinal": "checkpoint {header} of subnet {subnetId} does not build on the final one, {finalHeader}",
-    "FinalityLags": "{limit} checkpoints of subnet {subnetId} wait above final height {finalHeight}; attest first",
-    "JoinedTooLate": "validator {account} joined subnet {subnetId} at block {joinedBlock}, not before {proposedBlock}",
-    "NotAContract": "there is no contract at {account}",
-    "NotAboveParent": "height {height} is not above its parent's, {parentHeight}",
-    "NotComputing": "{account} is no computing operator of subnet {subnetId}; only those propose checkpoints",
-    "NotFounder": "{caller} did not found subnet {subnetId}; only its founder may do this",
-    "NotRegistered": "{account} is not registered in subnet {subnetId}",
-    "NotThisRegistry": "subnet {subnetId} keeps its operators in another registry, {named}",
-    "NotValidating": "{account} is no validator of subnet {subnetId}; only those attest",
-    "SubnetClosed": "subnet {subnetId} is not open yet",
-    "UnknownCheckpoint": "nobody proposed checkpoint {header} at height {height} in subnet {subnetId}",
-    "UnknownParent": "parent {parent} is no checkpoint of subnet {subnetId} that the next one can build on",
-    "UnknownSubnet": "there is no subnet {subnetId}",
-    "ZeroHeader": "a checkpoint's header cannot be zero",
-    **ECONOMY_WORDS,
-}
-"""What each custom error of the contracts says to people."""
+    def rolling_of(self, subnet_id: int, proposer: bytes) -> View[bytes]:
+        return self._ask(_bytes, "rollingOf", subnet_id, proposer)
+
+    def final_key(self, subnet_id: int) -> View[bytes]:
+        return self._ask(_bytes, "finalKey", subnet_id)
+
+    def attestation(self) -> View[bytes]:
+        return self._ask(_bytes, "ATTESTATION")
+
+    def bond_wei(self) -> View[int]:
+        return self._ask(_int, "BOND_WEI")
+
+    def challenge_seconds(self) -> View[int]:
+        return self._ask(_int, "CHALLENGE_SECONDS")
 
 
-@dataclass(frozen=True, slots=True)
-class Revert:
-    """Why a contract refused.
+class EcdsaQuorum(Contract):
+    """See contracts/src/interfaces/IQuorumVerifier.sol."""
 
-    Attributes:
-        name: the custom error's, "Error" for a message, "Panic" for a failed assertion, "" where there is no reason.
-        words: for people.
-    """
-
-    name: str
-    words: str
+    @staticmethod
+    def deployment() -> Transaction:
+        return Transaction(b"", interface("EcdsaQuorum").deployment())
 
 
-def revert(data: bytes) -> Revert:
-    """Reads the data of a revert; whatever they are, there are words for them."""
-    for name in CONTRACTS:
-        entry = interface(name).errors.get(data[:4])
-        if entry is not None:
-            return _custom(entry, data)
-    if not data:
-        return Revert("", "the contract refused without a reason, or no such contract stands at this address")
-    try:
-        return _builtin(data)
-    except AbiError:
-        return Revert("", f"the contract refused with unknown data 0x{data[:36].hex()}")
+class Attestation(Contract):
+    """See contracts/src/interfaces/IAttestation.sol."""
+
+    @staticmethod
+    def deployment(subnets: bytes, verifier: bytes, commit_seconds: int, snapshot_seconds: int) -> Transaction:
+        data = interface("Attestation").deployment(subnets, verifier, commit_seconds, snapshot_seconds)
+        return Transaction(b"", data)
+
+    def snapshot(self, subnet_id: int, validators: Sequence[bytes]) -> Transaction:
+        return self._send("snapshot", subnet_id, list(validators))
+
+    def commit(self, subnet_id: int, height: int, commitment: bytes) -> Transaction:
+        return self._send("commit", subnet_id, height, commitment)
+
+    def reveal(
+        self, subnet_id: int, epoch: int, height: int, key: bytes, table: Sequence[int], signers: int, proof: bytes
+    ) -> Transaction:
+        return self._send("reveal", subnet_id, epoch, height, key, list(table), signers, proof)
+
+    def tally_of(self, subnet_id: int, key: bytes) -> View[Tally]:
+        return self._ask(lambda values: Tally(*values), "tallyOf", subnet_id, key)
+
+    def latest_snapshot(self, subnet_id: int) -> View[tuple[int, Snapshot]]:
+        return self._ask(lambda number, values: (number, Snapshot(*values)), "latestSnapshot", subnet_id)
+
+    def commitment_of(self, subnet_id: int, height: int, validator: bytes) -> View[tuple[bytes, int]]:
+        """The commitment's first 26 bytes, and its time; zeros if there is none."""
+        return self._ask(lambda commitment, time: (commitment, time), "commitmentOf", subnet_id, height, validator)
+
+    def commit_seconds(self) -> View[int]:
+        return self._ask(_int, "COMMIT_SECONDS")
+
+    def snapshot_seconds(self) -> View[int]:
+        return self._ask(_int, "SNAPSHOT_SECONDS")
 
 
-def _custom(entry: Any, data: bytes) -> Revert:
-    try:
-        values = decode_error(entry, data)
-    except AbiError as error:
-        return Revert(entry["name"], str(error))
-    shown = {key: f"0x{value.hex()}" if isinstance(value, bytes) else value for key, value in values.items()}
-    return Revert(entry["name"], WORDS[entry["name"]].format(**shown))
-
-
-def _builtin(data: bytes) -> Revert:
-    for name, kind in (("Error", "string"), ("Panic", "uint256")):
-        entry = {"type": "error", "name": name, "inputs": [{"name": "reason", "type": kind}]}
-        if selector(entry) == data[:4]:
-            return Revert(name, f"{name}: {decode_error(entry, data)['reason']}")
-    raise AbiError("not one of Solidity's own errors")
+def checkpoint_key(subnet_id: int, checkpoint: Checkpoint) -> bytes:
+    """`ICheckpointAnchor.keyOf`: the hash of all there is to say of a checkpoint."""
+    fields = subnet_id, *astuple(checkpoint)
+    return keccak(encode(["uint256", "uint64", "bytes32", "bytes32", "bytes32"], fields))

@@ -20,10 +20,12 @@ FOLDER: Final = Path(__file__).resolve().parent
 SOURCES: Final = FOLDER / "src"
 ARTIFACTS: Final = FOLDER / "artifacts"
 CONTRACTS: Final = (
+    "Attestation",
     "Authority",
     "CheckpointAnchor",
-    "DMPToken",
     "DatasetRegistry",
+    "DMPToken",
+    "EcdsaQuorum",
     "EigenLayerStakeSource",
     "LocalStakeSource",
     "OperatorRegistry",

@@ -24,7 +24,14 @@ from web3.exceptions import TransactionNotFound, Web3Exception
 from web3.types import RPCEndpoint
 
 from contracts.abi import function_selector
-from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
+from contracts.bindings import (
+    Attestation,
+    CheckpointAnchor,
+    EcdsaQuorum,
+    OperatorRegistry,
+    SubnetRegistry,
+    Transaction,
+)
 from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 
@@ -42,12 +49,24 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Economics:
-    """What is fixed for good when the contracts are deployed: the least stake in wei, and for how many seconds at least
-    (twice as many at most) it can be slashed after its owner asked for it back.
+    """What is fixed for good when the contracts are deployed.
+
+    Attributes:
+        min_stake_wei: the least stake.
+        exit_delay_s: for how many seconds at least (twice as many at most) a stake can be slashed after its owner asked
+            for it back.
+        bond_wei: what a proposer of checkpoints puts down.
+        commit_s: seconds for which validators commit to their votes before any is revealed.
+        challenge_s: seconds for which a checkpoint may be disputed.
+        snapshot_s: seconds for which the validators' weights are good for new votes once taken down.
     """
 
     min_stake_wei: int = 10**18
     exit_delay_s: int = 600
+    bond_wei: int = 10**16
+    commit_s: int = 3
+    challenge_s: int = 6
+    snapshot_s: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +128,18 @@ class _Deployer:
         operators = self.contract(
             "operators", lambda: OperatorRegistry.deployment(subnets, source, vault, economics.min_stake_wei)
         )
-        anchor = self.contract("anchor", lambda: CheckpointAnchor.deployment(subnets, operators))
+        anchor = self._anchor(economics, subnets, authority)
         if dao:
             known = ("authority", "timelock", "token", "subnets")
             found_dao(self, dao, me, {name: bytes.fromhex(self._known[name]) for name in known})
         return Deployment(self._chain_id, self._genesis, authority, vault, source, subnets, operators, anchor)
+
+    def _anchor(self, economics: Economics, subnets: bytes, authority: bytes) -> bytes:
+        verifier = self.contract("verifier", EcdsaQuorum.deployment)
+        times = economics.commit_s, economics.snapshot_s
+        attestation = self.contract("attestation", lambda: Attestation.deployment(subnets, verifier, *times))
+        terms = economics.bond_wei, economics.challenge_s
+        return self.contract("anchor", lambda: CheckpointAnchor.deployment(subnets, attestation, *terms, authority))
 
     def _let_slash(self, powers: Authority, source: bytes, vaults: list[bytes]) -> None:
         self.call("source may slash", powers.grant_role(VAULT_SLASHER, source))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,6 +12,7 @@ from p2pnode.ports import AnchorRecord, Chain, Clock
 from p2pnode.supervision import Observer
 from protocols.checkpoints.machine import header_digest
 from protocols.effects import Anchor
+from protocols.params import Params
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire.messages import Header
 
@@ -27,9 +28,10 @@ HEADERS_MAX: Final = 64
 class Duties:
     """Performs duties one by one as the chain allows; each ends done, moot, or with a reason that is shown."""
 
-    def __init__(self, chain: Chain, clock: Clock, observe: Observer) -> None:
-        self._chain, self._clock, self._observe = chain, clock, observe
+    def __init__(self, chain: Chain, clock: Clock, observe: Observer, params: Params) -> None:
+        self._chain, self._clock, self._observe, self._params = chain, clock, observe, params
         self._headers: OrderedDict[Digest, Header] = OrderedDict()
+        self._refused: set[Digest] = set()
         self.open = 0
         """Duties under way."""
 
@@ -49,40 +51,80 @@ class Duties:
             await self._until_done("anchor", header, lambda: self._try_anchor(header, alone_at))
 
     async def attest(self, header: Header) -> None:
-        """Attests a header once it is proposed as what it is."""
+        """Attests a header once it is proposed as what it is; those between anchors are attested with the next."""
         self.remember(header)
+        if not self._params.anchored(header.slot.height):
+            return
         with self._under_way():
             await self._until_done("attest", header, lambda: self._try_attest(header))
 
     async def _try_anchor(self, header: Header, alone_at: float) -> str | None:
         """One attempt; None if the header stands now, else what is missing."""
-        digest = header_digest(header)
-        standing = await self._standing(header)
-        if digest in standing:
-            self._is_what_it_says(standing[digest], header)
+        records = await self._chain.anchors(0)
+        if self._standing(header, records) is not None:
             return None
-        if header.parent != NO_DIGEST and header.parent not in standing:
-            parent = self._headers.get(header.parent)
-            if parent is None or self._clock.now() < alone_at:
+        parent, below = NO_DIGEST, self._below(header)
+        if isinstance(below, Header):
+            standing = self._standing(below, records)
+            if standing is None:
+                if self._clock.now() < alone_at:
+                    return "its parent is not on the chain"
+                return await self._try_anchor(below, alone_at) or "its parent was only just proposed"
+            parent = standing.key
+        elif below != NO_DIGEST:
+            base = self._final(below, records)
+            if base is None:
                 return "its parent is not on the chain"
-            return await self._try_anchor(parent, alone_at) or "its parent was only just proposed"
-        await self._chain.anchor(header.slot.height, digest, header.parent, header.params_digest)
+            parent = base.key
+        await self._chain.anchor(header.slot.height, header_digest(header), parent, header.params_digest)
         self._observe("anchored", {"height": header.slot.height})
         return None
 
     async def _try_attest(self, header: Header) -> str | None:
-        digest = header_digest(header)
-        standing = await self._standing(header)
-        if digest not in standing:
+        records = await self._chain.anchors(0)
+        standing = self._standing(header, records)
+        if standing is None:
+            self._tell_of_squatters(header, records)
             return "nobody proposed it on the chain"
-        if self._is_what_it_says(standing[digest], header) and not standing[digest].finalised:
-            await self._chain.attest(header.slot.height, digest)
+        if not standing.finalised:
+            await self._chain.attest(standing, header.slot.epoch)
             self._observe("attested", {"height": header.slot.height})
         return None
 
-    async def _standing(self, header: Header) -> dict[Digest, AnchorRecord]:
-        records = await self._chain.anchors(max(0, header.slot.height - HEADERS_MAX))
-        return {record.header_digest: record for record in records}
+    def _standing(self, header: Header, records: Sequence[AnchorRecord]) -> AnchorRecord | None:
+        """The record of just this header: also its parent, and so on down to a final one, must be what they say."""
+        said = header.slot.height, header_digest(header), header.params_digest
+        for record in records:
+            if (record.height, record.header_digest, record.params_digest) == said and (
+                record.finalised or record.parent_key == self._parent_key(header, records)
+            ):
+                return record
+        return None
+
+    def _parent_key(self, header: Header, records: Sequence[AnchorRecord]) -> Digest | None:
+        below = self._below(header)
+        if isinstance(below, Header):
+            found = self._standing(below, records)
+        elif below == NO_DIGEST:
+            return NO_DIGEST
+        else:
+            found = self._final(below, records)
+        return None if found is None else found.key
+
+    def _below(self, header: Header) -> Header | Digest:
+        """The nearest ancestor that is anchored by itself; or zero: none; or the digest of one not known here."""
+        digest = header.parent
+        while digest in self._headers:
+            header = self._headers[digest]
+            if self._params.anchored(header.slot.height):
+                return header
+            digest = header.parent
+        return digest
+
+    @staticmethod
+    def _final(digest: Digest, records: Sequence[AnchorRecord]) -> AnchorRecord | None:
+        """A final record of a header; who came late knows no more of the past."""
+        return next((one for one in records if one.header_digest == digest and one.finalised), None)
 
     async def _until_done(self, duty: str, header: Header, attempt: Callable[[], Awaitable[str | None]]) -> None:
         """Tries until it succeeds or time is up: what the chain refuses now (or cannot answer) it may take later."""
@@ -107,11 +149,10 @@ class Duties:
         finally:
             self.open -= 1
 
-    def _is_what_it_says(self, record: AnchorRecord, header: Header) -> bool:
-        """The chain keeps what a proposer says of a header; who vouches for it must look at all of it."""
-        said = record.height, record.parent_digest, record.params_digest
-        if said == (header.slot.height, header.parent, header.params_digest):
-            return True
-        reason = f"operator 0x{record.proposer.hex()} proposed it with another height, parent or parameters"
-        self._observe("anchor-refused", {"height": header.slot.height, "reason": reason})
-        return False
+    def _tell_of_squatters(self, header: Header, records: Sequence[AnchorRecord]) -> None:
+        """The chain keeps what a proposer says of a header; it stops nobody, but people should know."""
+        for record in records:
+            if record.header_digest == header_digest(header) and record.key not in self._refused:
+                self._refused.add(record.key)
+                reason = f"operator 0x{record.proposer.hex()} proposed it with another height, parent or parameters"
+                self._observe("anchor-refused", {"height": header.slot.height, "reason": reason})

@@ -1,7 +1,7 @@
 """Which block an epoch follows from, and the view that it gives. Everybody computes the same from the same chain.
 
 Epoch 0 follows from the block after the one in which the subnet was opened. Epoch e follows from the block after the
-one in which a checkpoint of the second half of epoch e-1 was first anchored; where none was within `epoch_timeout_s`
+one in which a checkpoint of the second half of epoch e-1 first had its quorum; where none had within `epoch_timeout_s`
 of epoch e-1's own block, from the first block behind that time. The block comes before the border: nobody waits.
 """
 
@@ -75,7 +75,9 @@ class Epochs:
         length = self._params.rounds_per_epoch
         first = (epoch - 1) * length + length // 2
         anchors = await self._chain.anchors(first)
-        anchored = min((each.block_number for each in anchors if each.height < epoch * length), default=None)
+        # What is only proposed may be anything; what two thirds of the validators' stake attested is certified.
+        attested = (each.quorum_block for each in anchors if each.height < epoch * length and each.quorum_block)
+        anchored = min(attested, default=None)
         timed_out = await self._timeout(epoch - 1, anchored)
         candidates = [number for number in (anchored, timed_out) if number is not None]
         return min(candidates) + 1 if candidates else None

@@ -169,7 +169,7 @@ class Node:
         self._watch = EpochWatch(
             Epochs(ports.chain, self._subnet, params), ports.clock, self._observe, self._begin_epoch
         )
-        self._duties = Duties(ports.chain, ports.clock, self._observe)
+        self._duties = Duties(ports.chain, ports.clock, self._observe, params)
         self._directory = Directory(ports.transport, self._sign, int(ports.clock.now() * 1000))
         self._heads = Heads(
             ports.transport, self._sign, self._ledger, lambda signed: self._driver.post(ledger, Received(signed))
@@ -182,9 +182,10 @@ class Node:
         """After a crash of many at once, nobody else may remember what was certified but not anchored."""
         for header in self._certified:
             self._duties.remember(header)
-        if self._certified and self._config.roles & Role.COMPUTE:
+        anchored = [header for header in self._certified if self._params.anchored(header.slot.height)]
+        if anchored and self._config.roles & Role.COMPUTE:
             delay_s = self.me[0] % 16  # one is enough: the others find it done
-            self.anchor(Anchor(self._certified[-1], delay_s))
+            self.anchor(Anchor(anchored[-1], delay_s))
 
     def _bind(self, records: tuple[Journal, ...]) -> None:
         """A folder belongs to one subnet: what it did there must not be taken for what it does elsewhere."""

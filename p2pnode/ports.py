@@ -144,15 +144,28 @@ class SubnetRecord:
 
 @dataclass(frozen=True, slots=True)
 class AnchorRecord:
-    """A checkpoint on the chain. `attested_stake` in wei; `proposer` anchored it in block `block_number`."""
+    """A checkpoint that was proposed on the chain.
 
+    Attributes:
+        key: names it; two that differ in anything have two keys.
+        height: the round that it closes.
+        header_digest: its header.
+        parent_key: the checkpoint that it builds on; zero for a first one.
+        params_digest: the model's parameters.
+        proposer: who proposed it first.
+        block_number: where it was proposed.
+        quorum_block: where two thirds of the validators' stake had attested it; 0: they have not.
+        finalised: whether it is final.
+    """
+
+    key: Digest
     height: int
     header_digest: Digest
-    parent_digest: Digest
+    parent_key: Digest
     params_digest: Digest
     proposer: Address
     block_number: int
-    attested_stake: int
+    quorum_block: int
     finalised: bool
 
 
@@ -183,10 +196,12 @@ class Chain(Protocol):
     async def leave(self) -> None: ...
 
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
-        """Proposes a checkpoint; a no-op if the very same one stands already."""
+        """Proposes a checkpoint; a no-op if the very same one stands already. `parent` is a checkpoint's key."""
         ...
 
-    async def attest(self, height: int, header: Digest) -> None: ...
+    async def attest(self, record: AnchorRecord, epoch: int) -> None:
+        """Votes for a checkpoint of an epoch, and sees to it that it becomes final if others do, too."""
+        ...
 
 
 class Disk(Protocol):

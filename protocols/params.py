@@ -74,6 +74,10 @@ class Params:
                 2 * self.threshold > self.committee
             ),
             "rounds_per_epoch and anchor_every must be at least 1": min(self.rounds_per_epoch, self.anchor_every) >= 1,
+            f"anchor_every {self.anchor_every} may leave half an epoch of {self.rounds_per_epoch} rounds without a "
+            "checkpoint on the chain, from which the next epoch follows": (
+                2 * self.anchor_every <= self.rounds_per_epoch + 1
+            ),
             "deadlines must be at least 1 second": min(
                 self.grace_s, self.submit_s, self.agree_s, self.open_s, self.epoch_timeout_s
             )
@@ -109,6 +113,10 @@ class Params:
     def with_(self, **changes: object) -> Params:
         """A copy with some fields changed, checked again."""
         return replace(self, **changes)  # type: ignore[arg-type]  # dataclasses.replace is untyped for **kwargs
+
+    def anchored(self, height: int) -> bool:
+        """Whether the checkpoint of a height goes on the chain by itself: every A-th one, and the last."""
+        return (height + 1) % self.anchor_every == 0 or height == self.final_height - 1
 
     def epoch(self, height: int) -> int:
         """The epoch that a height belongs to."""

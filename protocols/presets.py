@@ -79,7 +79,7 @@ REASONS: Final = {
     "committee": "the larger, the rarer are too many liars in it; 16 shares of a key are 158 kB a contributor",
     "threshold": "two thirds and one, n = 3f + 1; above (n + x) / 2 it stands x liars, and tolerates n - t absences",
     "rounds_per_epoch": "fewer mean more draws, each with its chance of bad luck; more keep a bad draw for longer",
-    "anchor_every": "the chain links each checkpoint to the one before it",
+    "anchor_every": "every A-th checkpoint stands on the chain, and vouches for those between; each costs gas",
     "confirmations": "blocks that a reorganisation must not take back, since committee and cells follow from one",
     "epoch_timeout_s": "a committee that completes nothing is replaced after this",
     "grace_s": "for the slowest of a cell, once the others are there",
@@ -119,11 +119,6 @@ def require_startable(params: Params) -> Params:
         LocalError: nobody knows their preset, they do not reach what it claims, or it is not safe to start yet.
     """
     require_claims(params)
-    if params.anchor_every != 1:
-        raise LocalError(
-            f"parameters: anchor_every {params.anchor_every} cannot start yet: the chain links each checkpoint to the "
-            "one before it, so every one must be anchored; use 1"
-        )
     if CLAIMED[params.preset] is not None and not ARMOURED:
         raise LocalError(
             f"preset {params.preset!r} cannot start yet: it promises safety among strangers, which needs the armoured "

@@ -9,9 +9,10 @@ from typing import Final, TypeVar
 
 import trio
 
+from contracts.bindings import Checkpoint, checkpoint_key
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
-from protocols.types import NO_DIGEST, Address, Digest, Height, PeerKey, Role, short
+from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, short
 from simnet.memory import GENESIS
 
 T = TypeVar("T")
@@ -22,16 +23,18 @@ SUBNET_ID: Final = 1
 
 @dataclass
 class _Anchor:
-    """A checkpoint; `total_stake` of the validators (wei) when it was proposed."""
+    """A checkpoint; stakes of the validators in wei, `total_stake` when it was proposed."""
 
     record: AnchorRecord
     total_stake: int
+    attested_stake: int = 0
 
 
 class Ledger:
     """The state of the chain, shared by everybody's `VirtualChain`. A transaction stands from the next block on.
 
-    The methods that change it are the contracts' own (`contracts/src`), refusals included.
+    The methods that change it are the contracts' own (`contracts/src`), refusals included, but without bonds,
+    commitments and windows: a vote counts at once, and what has its quorum is final.
     """
 
     def __init__(self, seed: int, founder: Address, params: bytes, task: bytes) -> None:
@@ -80,30 +83,42 @@ class Ledger:
             raise ChainError(f"operator {short(sender)} is not registered")
         self.operators[self.operators.index(record)] = replace(record, left_block=self.number)
 
-    def propose(self, sender: Address, height: int, header: Digest, parent: Digest, params: Digest) -> None:
+    def propose(self, sender: Address, checkpoint: Checkpoint) -> None:
         self._active(sender, Role.COMPUTE, "propose a checkpoint")
         if not self.subnet.opened_block:
             raise ChainError("the subnet is not open yet")
-        if header in self.anchors:
+        key = Digest(checkpoint_key(SUBNET_ID, checkpoint))
+        if key in self.anchors:
             return
-        self._check_parent(height, parent)
-        record = AnchorRecord(Height(height), header, parent, params, sender, self.number, 0, finalised=False)
-        self.anchors[header] = _Anchor(record, self._validator_stake())
+        self._check_parent(checkpoint.height, Digest(checkpoint.parent))
+        record = AnchorRecord(
+            key=key,
+            height=checkpoint.height,
+            header_digest=Digest(checkpoint.header),
+            parent_key=Digest(checkpoint.parent),
+            params_digest=Digest(checkpoint.params_digest),
+            proposer=sender,
+            block_number=self.number,
+            quorum_block=0,
+            finalised=False,
+        )
+        self.anchors[key] = _Anchor(record, self._validator_stake())
 
-    def attest(self, sender: Address, height: int, header: Digest) -> None:
+    def attest(self, sender: Address, key: Digest) -> None:
         validator = self._active(sender, Role.VALIDATOR, "attest")
-        anchor = self.anchors.get(header)
-        if anchor is None or anchor.record.height != height:
-            raise ChainError(f"no such checkpoint is proposed at height {height}")
+        anchor = self.anchors.get(key)
+        if anchor is None:
+            raise ChainError("no such checkpoint is proposed")
+        height = anchor.record.height
         if validator.joined_block >= anchor.record.block_number:
             raise ChainError(f"operator {short(sender)} joined after the checkpoint at height {height} was proposed")
         if (height, sender) in self._attested:
             raise ChainError(f"operator {short(sender)} has attested height {height} already")
-        self._attested[height, sender] = header
-        attested = anchor.record.attested_stake + validator.stake
-        anchor.record = replace(anchor.record, attested_stake=attested)
-        if 3 * attested >= 2 * anchor.total_stake and not anchor.record.finalised:
-            self._finalise(header)
+        self._attested[height, sender] = key
+        anchor.attested_stake += validator.stake
+        if 3 * anchor.attested_stake >= 2 * anchor.total_stake and not anchor.record.finalised:
+            anchor.record = replace(anchor.record, quorum_block=self.number)
+            self._finalise(key)
 
     def _check_parent(self, height: int, parent: Digest) -> None:
         if parent == NO_DIGEST and self._final == NO_DIGEST:
@@ -114,15 +129,15 @@ class Ledger:
         if height <= max(self.anchors[parent].record.height, last):
             raise ChainError(f"the checkpoint at height {height} is not above its parent or the last final one")
 
-    def _finalise(self, header: Digest) -> None:
-        cursor = header
+    def _finalise(self, key: Digest) -> None:
+        cursor = key
         while cursor != self._final:
             anchor = self.anchors.get(cursor)
             if anchor is None or anchor.record.finalised:
                 raise ChainError("the checkpoint conflicts with a final one")
             anchor.record = replace(anchor.record, finalised=True)
-            cursor = anchor.record.parent_digest
-        self._final = header
+            cursor = anchor.record.parent_key
+        self._final = key
 
     def _validator_stake(self) -> int:
         active = (record for record in self.operators if not record.left_block)
@@ -183,10 +198,11 @@ class VirtualChain:
         await self._ledger.transact(lambda: self._ledger.open(self._operator))
 
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
-        await self._ledger.transact(lambda: self._ledger.propose(self._operator, height, header, parent, params))
+        checkpoint = Checkpoint(height, header, parent, params)
+        await self._ledger.transact(lambda: self._ledger.propose(self._operator, checkpoint))
 
-    async def attest(self, height: int, header: Digest) -> None:
-        await self._ledger.transact(lambda: self._ledger.attest(self._operator, height, header))
+    async def attest(self, record: AnchorRecord, epoch: int) -> None:  # noqa: ARG002  # for a signature; none is made
+        await self._ledger.transact(lambda: self._ledger.attest(self._operator, record.key))
 
 
 def _contract(seed: int, name: str) -> Address:

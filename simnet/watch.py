@@ -37,8 +37,8 @@ class AnchorWatch:
     async def look(self) -> None:
         """Looks once."""
         for record in await self._chain.anchors(0):
-            if self._seen.get(record.header_digest) != record.finalised:
-                self._seen[record.header_digest] = record.finalised
+            if self._seen.get(record.key) != record.finalised:
+                self._seen[record.key] = record.finalised
                 fields = {"height": record.height, "header": record.header_digest.hex(), "final": record.finalised}
                 self._tell("simnet", "checkpoint", fields)
 

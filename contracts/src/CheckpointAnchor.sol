@@ -1,118 +1,210 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IAttestation} from "./interfaces/IAttestation.sol";
 import {ICheckpointAnchor} from "./interfaces/ICheckpointAnchor.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
-import {ROLE_COMPUTE, ROLE_VALIDATOR} from "./Roles.sol";
+import {ROLE_COMPUTE} from "./Roles.sol";
 
 /// @notice See {ICheckpointAnchor}.
-contract CheckpointAnchor is ICheckpointAnchor {
+contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
     /// @notice How many checkpoints may stand above the newest final one: bounds the walk that makes them final.
     uint256 public constant MAX_UNFINAL = 256;
 
     ISubnetRegistry public immutable SUBNETS;
-    IOperatorRegistry public immutable OPERATORS;
+    IAttestation public immutable ATTESTATION;
+    uint256 public immutable BOND_WEI;
+    /// @notice For how long after its proposal a checkpoint may be disputed, and is not final.
+    uint256 public immutable CHALLENGE_SECONDS;
 
-    mapping(uint256 subnetId => bytes32[]) private _headers;
-    mapping(uint256 subnetId => mapping(bytes32 header => Checkpoint)) private _checkpoints;
     /// @inheritdoc ICheckpointAnchor
-    mapping(uint256 subnetId => bytes32) public finalHeader;
+    mapping(uint256 subnetId => mapping(address proposer => bytes32)) public rollingOf;
     /// @inheritdoc ICheckpointAnchor
-    mapping(uint256 subnetId => mapping(uint64 height => mapping(address validator => bytes32))) public attestedBy;
+    mapping(uint256 subnetId => bytes32) public finalKey;
+    mapping(uint256 subnetId => mapping(address proposer => Bond)) private _bonds;
+    mapping(uint256 subnetId => mapping(bytes32 key => Record)) private _records;
 
-    constructor(ISubnetRegistry subnets, IOperatorRegistry operators) {
+    constructor(
+        ISubnetRegistry subnets,
+        IAttestation attestation,
+        uint256 bondWei,
+        uint256 challengeSeconds,
+        address authority
+    ) AccessManaged(authority) {
         SUBNETS = subnets;
-        OPERATORS = operators;
+        ATTESTATION = attestation;
+        BOND_WEI = bondWei;
+        CHALLENGE_SECONDS = challengeSeconds;
+    }
+
+    // -- bonds --------------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc ICheckpointAnchor
+    function bond(uint256 subnetId) external payable {
+        // From its opening on a reader sees every bond, and so every rolling hash, from its beginning.
+        if (SUBNETS.openedBlock(subnetId) == 0) revert SubnetClosed(subnetId);
+        (address operators,) = SUBNETS.contractsOf(subnetId);
+        (uint8 roles,,) = IOperatorRegistry(operators).standing(subnetId, msg.sender);
+        if (roles & ROLE_COMPUTE == 0) revert NotComputing(subnetId, msg.sender);
+        if (msg.value != BOND_WEI) revert WrongBond(msg.value, BOND_WEI);
+        Bond storage mine = _bonds[subnetId][msg.sender];
+        if (mine.amount != 0 || mine.leftAt != 0) revert AlreadyBonded(subnetId, msg.sender);
+        mine.amount = SafeCast.toUint128(msg.value);
+        bytes32 rolling = keccak256(abi.encode(subnetId, msg.sender, block.number));
+        rollingOf[subnetId][msg.sender] = rolling;
+        emit Bonded(subnetId, msg.sender, rolling);
     }
 
     /// @inheritdoc ICheckpointAnchor
-    function propose(uint256 subnetId, uint64 height, bytes32 header, bytes32 parent, bytes32 paramsDigest) external {
-        if (SUBNETS.openedBlock(subnetId) == 0) revert SubnetClosed(subnetId);
-        (uint8 roles,,) = OPERATORS.standing(subnetId, msg.sender);
-        if (roles & ROLE_COMPUTE == 0) revert NotComputing(subnetId, msg.sender);
-        if (header == 0) revert ZeroHeader();
-        Checkpoint storage entry = _checkpoints[subnetId][header];
-        if (entry.blockNumber != 0) revert AlreadyProposed(subnetId, header, entry.height);
+    function unbond(uint256 subnetId) external {
+        Bond storage mine = _bonds[subnetId][msg.sender];
+        if (mine.amount == 0 || mine.leftAt != 0) revert NotBonded(subnetId, msg.sender);
+        mine.leftAt = SafeCast.toUint48(block.timestamp);
+        delete rollingOf[subnetId][msg.sender];
+        emit Unbonded(subnetId, msg.sender);
+    }
 
-        entry.depth = _depthAbove(subnetId, height, parent);
-        entry.header = header;
-        entry.parent = parent;
-        entry.paramsDigest = paramsDigest;
-        entry.proposer = msg.sender;
-        entry.height = height;
-        entry.blockNumber = SafeCast.toUint64(block.number);
-        entry.totalStake = SafeCast.toUint96(OPERATORS.validatorStake(subnetId));
-        _headers[subnetId].push(header);
+    /// @inheritdoc ICheckpointAnchor
+    function withdrawBond(uint256 subnetId) external {
+        Bond memory mine = _bonds[subnetId][msg.sender];
+        if (mine.leftAt == 0) revert NotBonded(subnetId, msg.sender);
+        uint256 free = mine.leftAt + CHALLENGE_SECONDS;
+        bool locked = block.timestamp <= free || mine.disputes != 0;
+        if (locked) revert BondLocked(subnetId, msg.sender, free, mine.disputes);
+        delete _bonds[subnetId][msg.sender];
+        emit BondReturned(subnetId, msg.sender, mine.amount);
+        Address.sendValue(payable(msg.sender), mine.amount);
+    }
+
+    // -- checkpoints --------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc ICheckpointAnchor
+    function propose(uint256 subnetId, uint64 height, bytes32 header, bytes32 parent, bytes32 paramsDigest) external {
+        bytes32 rolling = rollingOf[subnetId][msg.sender];
+        if (rolling == 0) revert NotBonded(subnetId, msg.sender);
+        bytes32 key = keccak256(abi.encode(subnetId, height, header, parent, paramsDigest));
+        rollingOf[subnetId][msg.sender] = _roll(rolling, key, block.timestamp << 48 | block.number);
         emit Proposed(subnetId, height, header, parent, paramsDigest, msg.sender);
     }
 
     /// @inheritdoc ICheckpointAnchor
-    function attest(uint256 subnetId, uint64 height, bytes32 header) external {
-        Checkpoint storage entry = _checkpoints[subnetId][header];
-        if (entry.blockNumber == 0 || entry.height != height) revert UnknownCheckpoint(subnetId, height, header);
-        (uint8 roles, uint96 stake, uint64 joined) = OPERATORS.standing(subnetId, msg.sender);
-        if (roles & ROLE_VALIDATOR == 0) revert NotValidating(subnetId, msg.sender);
-        // Who joined in the proposal's own block may be missing in its total, so only earlier ones count.
-        if (joined >= entry.blockNumber) revert JoinedTooLate(subnetId, msg.sender, joined, entry.blockNumber);
-        bytes32 earlier = attestedBy[subnetId][height][msg.sender];
-        if (earlier != 0) revert AlreadyAttested(subnetId, height, msg.sender, earlier);
-
-        attestedBy[subnetId][height][msg.sender] = header;
-        entry.attestedStake += stake;
-        emit Attested(subnetId, height, header, msg.sender, stake);
-        bool quorum = uint256(entry.attestedStake) * 3 >= uint256(entry.totalStake) * 2;
-        if (quorum && !entry.isFinal) _finalise(subnetId, header);
+    function open(uint256 subnetId, Checkpoint calldata checkpoint, Place calldata place) external {
+        if (checkpoint.header == 0) revert ZeroHeader();
+        bytes32 key = keyOf(subnetId, checkpoint);
+        Record storage record = _records[subnetId][key];
+        if (record.status != Status.None) revert AlreadyOpened(subnetId, key);
+        _checkProposed(subnetId, key, place);
+        record.depth = _depthAbove(subnetId, checkpoint.height, checkpoint.parent);
+        record.parent = checkpoint.parent;
+        record.proposer = place.proposer;
+        record.proposedAt = place.time;
+        record.proposedBlock = place.blockNumber;
+        record.height = checkpoint.height;
+        record.status = Status.Open;
+        emit Opened(subnetId, checkpoint.height, key, place.proposer);
+        ATTESTATION.begin(subnetId, checkpoint.height, key);
     }
 
     /// @inheritdoc ICheckpointAnchor
-    function checkpointCount(uint256 subnetId) external view returns (uint256) {
-        return _headers[subnetId].length;
-    }
-
-    /// @inheritdoc ICheckpointAnchor
-    function checkpoints(uint256 subnetId, uint256 start, uint256 limit)
-        external
-        view
-        returns (Checkpoint[] memory page)
-    {
-        bytes32[] storage headers = _headers[subnetId];
-        uint256 left = start < headers.length ? headers.length - start : 0;
-        page = new Checkpoint[](limit < left ? limit : left);
-        for (uint256 i = 0; i < page.length; ++i) {
-            page[i] = _checkpoints[subnetId][headers[start + i]];
+    /// @dev A quorum for a checkpoint is one for its history, so one missed vote cannot stop the chain.
+    function finalise(uint256 subnetId, bytes32 key) external {
+        if (ATTESTATION.quorumAt(subnetId, key) == 0) revert NoQuorum(subnetId, key);
+        bytes32 tip = finalKey[subnetId];
+        bytes32 cursor = key;
+        while (cursor != tip) {
+            Record storage record = _records[subnetId][cursor];
+            // Below a first checkpoint stands nothing (None), below a fork one that is final already.
+            if (record.status != Status.Open) revert ConflictsWithFinal(subnetId, key, tip);
+            if (record.disputes != 0) revert Disputed(subnetId, cursor);
+            uint256 closesAt = record.proposedAt + CHALLENGE_SECONDS;
+            if (block.timestamp <= closesAt) revert WindowOpen(subnetId, cursor, closesAt);
+            record.status = Status.Final;
+            emit Finalised(subnetId, record.height, cursor);
+            cursor = record.parent;
         }
+        finalKey[subnetId] = key;
     }
 
-    /// @dev The depth of a new checkpoint on `parent`, after checking that it may stand there.
+    // -- disputes -----------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc ICheckpointAnchor
+    function hold(uint256 subnetId, bytes32 key) external restricted {
+        Record storage record = _records[subnetId][key];
+        if (record.status != Status.Open) revert UnknownCheckpoint(subnetId, key);
+        uint256 closesAt = record.proposedAt + CHALLENGE_SECONDS;
+        if (block.timestamp > closesAt) revert WindowClosed(subnetId, key, closesAt);
+        ++record.disputes;
+        ++_bonds[subnetId][record.proposer].disputes;
+        emit Held(subnetId, key, record.disputes);
+    }
+
+    /// @inheritdoc ICheckpointAnchor
+    function settle(uint256 subnetId, bytes32 key, bool upheld) external restricted returns (uint256 amount) {
+        Record storage record = _records[subnetId][key];
+        if (record.disputes == 0) revert NotHeld(subnetId, key);
+        Bond storage behind = _bonds[subnetId][record.proposer];
+        --record.disputes;
+        --behind.disputes;
+        emit Settled(subnetId, key, upheld);
+        if (!upheld) return 0;
+        record.status = Status.Rejected;
+        amount = behind.amount;
+        if (amount == 0) return 0;
+        behind.amount = 0;
+        delete rollingOf[subnetId][record.proposer];
+        emit BondForfeited(subnetId, record.proposer, amount);
+        Address.sendValue(payable(msg.sender), amount);
+    }
+
+    // -- views --------------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc ICheckpointAnchor
+    function keyOf(uint256 subnetId, Checkpoint calldata checkpoint) public pure returns (bytes32) {
+        return keccak256(abi.encode(subnetId, checkpoint));
+    }
+
+    /// @inheritdoc ICheckpointAnchor
+    function recordOf(uint256 subnetId, bytes32 key) external view returns (Record memory) {
+        return _records[subnetId][key];
+    }
+
+    /// @inheritdoc ICheckpointAnchor
+    function bondOf(uint256 subnetId, address proposer) external view returns (Bond memory) {
+        return _bonds[subnetId][proposer];
+    }
+
+    function _roll(bytes32 rolling, bytes32 key, uint256 when) private pure returns (bytes32) {
+        return keccak256(abi.encode(rolling, key, when));
+    }
+
+    /// @dev That the proposal leads to the proposer's present rolling hash.
+    function _checkProposed(uint256 subnetId, bytes32 key, Place calldata place) private view {
+        bytes32 rolling = _roll(place.before, key, uint256(place.time) << 48 | place.blockNumber);
+        for (uint256 i = 1; i < place.later.length; i += 2) {
+            rolling = _roll(rolling, place.later[i - 1], uint256(place.later[i]));
+        }
+        bool stands = rolling == rollingOf[subnetId][place.proposer];
+        if (!stands) revert NotProposed(subnetId, key, place.proposer);
+    }
+
+    /// @dev The depth of a new record on `parent`, after checking that it may stand there.
     function _depthAbove(uint256 subnetId, uint64 height, bytes32 parent) private view returns (uint32 depth) {
-        Checkpoint storage below = _checkpoints[subnetId][parent];
-        bytes32 tip = finalHeader[subnetId];
-        Checkpoint storage last = _checkpoints[subnetId][tip];
+        bytes32 tip = finalKey[subnetId];
+        Record storage last = _records[subnetId][tip];
+        if (tip != 0 && height <= last.height) revert BelowFinal(subnetId, height, last.height);
         if (parent == 0) {
             if (tip != 0) revert UnknownParent(subnetId, parent);
             return 1;
         }
-        if (below.blockNumber == 0) revert UnknownParent(subnetId, parent);
+        Record storage below = _records[subnetId][parent];
+        bool stands = below.status == Status.Open || below.status == Status.Final;
+        if (!stands) revert UnknownParent(subnetId, parent);
         if (height <= below.height) revert NotAboveParent(height, below.height);
-        if (tip != 0 && height <= last.height) revert BelowFinal(subnetId, height, last.height);
         depth = below.depth + 1;
         if (depth > last.depth + MAX_UNFINAL) revert FinalityLags(subnetId, last.height, MAX_UNFINAL);
-    }
-
-    /// @dev Makes a checkpoint and its ancestors final, down to the newest final one, on which they must stand: a
-    ///      quorum for a checkpoint is a quorum for its history, so one missed attestation cannot stop the chain.
-    function _finalise(uint256 subnetId, bytes32 header) private {
-        bytes32 tip = finalHeader[subnetId];
-        bytes32 cursor = header;
-        while (cursor != tip) {
-            Checkpoint storage entry = _checkpoints[subnetId][cursor];
-            if (cursor == 0 || entry.isFinal) revert ConflictsWithFinal(subnetId, header, tip);
-            entry.isFinal = true;
-            emit Finalised(subnetId, entry.height, cursor);
-            cursor = entry.parent;
-        }
-        finalHeader[subnetId] = header;
     }
 }

@@ -11,11 +11,11 @@ interface Vm {
 
     function addr(uint256 key) external pure returns (address);
     function assume(bool condition) external pure;
-    function bound(uint256 value, uint256 low, uint256 high) external pure returns (uint256);
     function chainId(uint256 id) external;
     function deal(address who, uint256 balance) external;
     function etch(address where, bytes calldata code) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
@@ -69,6 +69,11 @@ abstract contract Kit {
     /// @dev Invariant runs call the functions of these contracts only.
     function _target(address handler) internal {
         _targets.push(handler);
+    }
+
+    /// @dev A value within [low, high], from any one.
+    function _within(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {
+        return low + value % (high - low + 1);
     }
 
     function _name(string memory who) internal returns (address account) {

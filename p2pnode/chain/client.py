@@ -13,18 +13,20 @@ from typing import Final
 import trio
 
 from contracts.bindings import (
-    MAX_UNFINAL,
+    Checkpoint,
     CheckpointAnchor,
     OperatorRegistry,
-    SubnetFounded,
     SubnetRegistry,
     Transaction,
+    checkpoint_key,
 )
 from contracts.economy import StakeVault
+from contracts.events import SubnetFounded
 from contracts.terms import Terms
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
-from p2pnode.chain.sender import POLL_S, RefusedError, Sender
+from p2pnode.chain.sender import POLL_S, Sender
+from p2pnode.chain.voting import Voting
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, Chain, OperatorRecord, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
@@ -41,6 +43,8 @@ class EvmChain(Chain):
     def __init__(self, reader: ChainReader, key: Secret) -> None:
         self.reader = reader
         self._sender = Sender(reader.provider, reader.chain_id, key)
+        self._voting = Voting(reader, self._sender)
+        self._bonding = trio.Lock()
 
     async def aclose(self) -> None:
         """Closes the reader's connections, and so those of everybody who shares it."""
@@ -98,35 +102,24 @@ class EvmChain(Chain):
                 await self._send(vault.claim(self.operator, epoch, self.operator))
 
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
-        """Proposes a checkpoint; a no-op if the very same one stands, whoever proposed it."""
-        wanted = (height, header, parent, params)
-        if await self._stands(wanted):
-            return
-        contract = CheckpointAnchor((await self.subnet()).anchor)
-        try:
-            await self._send(contract.propose(self.reader.subnet_id, height, header, parent, params))
-        except RefusedError as error:
-            # Several propose at once: whose transaction came second has what it wanted.
-            self.reader.expire()
-            if error.name != "AlreadyProposed" or not await self._stands(wanted):
-                raise
+        """Proposes a checkpoint, after putting down the bond; a no-op if the very same one stands, whoever proposed it.
 
-    async def _stands(self, wanted: tuple[int, Digest, Digest, Digest]) -> bool:
-        return any(
-            (one.height, one.header_digest, one.parent_digest, one.params_digest) == wanted
-            for one in await self.anchors(wanted[0])
-        )
-
-    async def attest(self, height: int, header: Digest) -> None:
-        """Attests a checkpoint; a no-op if this operator attested the very same one before (say, before a restart)."""
-        contract = CheckpointAnchor((await self.subnet()).anchor)
+        `parent` is the key of the checkpoint that it builds on.
+        """
+        checkpoint = Checkpoint(height, header, parent, params)
         subnet_id = self.reader.subnet_id
-        if await self.reader.ask(contract.attested_by(subnet_id, height, self.operator)) == header:
+        if checkpoint_key(subnet_id, checkpoint) in (await self.reader.checkpoints()).records:
             return
-        anchors = await self.anchors(0)
-        final = max((one.height for one in anchors if one.finalised), default=-1)
-        unfinal = sum(final < one.height <= height for one in anchors)
-        await self._send(contract.attest(subnet_id, height, header, unfinal=min(unfinal, MAX_UNFINAL)))
+        contract = CheckpointAnchor((await self.subnet()).anchor)
+        async with self._bonding:
+            if not (await self.reader.ask(contract.bond_of(subnet_id, self.operator))).amount:
+                await self._send(contract.bond(subnet_id, await self.reader.ask(contract.bond_wei())))
+        await self._send(contract.propose(subnet_id, checkpoint))
+
+    async def attest(self, record: AnchorRecord, epoch: int) -> None:
+        """Votes for a checkpoint and sees to it that it becomes final; see `p2pnode.chain.voting`."""
+        if not (await self.reader.checkpoints()).records[record.key].finalised:
+            await self._voting.attest(record, epoch)
 
     async def _send(self, transaction: Transaction) -> None:
         await self._sender.send(transaction)

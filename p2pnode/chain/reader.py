@@ -13,21 +13,22 @@ import trio
 from eth_bloom.bloom import BloomFilter
 
 from contracts.abi import AbiError
-from contracts.bindings import Checkpoint, CheckpointAnchor, Operator, OperatorRegistry, SubnetRegistry, View
+from contracts.bindings import CheckpointAnchor, Operator, OperatorRegistry, SubnetRegistry, View
+from contracts.events import event
+from p2pnode.chain.checkpoints import CheckpointLog
 from p2pnode.chain.provider import HttpxProvider, RpcError, blob, quantity
 from p2pnode.chain.sender import refusal
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
-from protocols.types import Address, Digest, PeerKey, Role
+from protocols.types import Address, PeerKey, Role
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 HEAD_AGE_S: Final = 0.25
 """How old a head may be that is given without asking again; a quarter of the dev chain's block time."""
 PAGE: Final = 200
-SETTLED_BLOCKS: Final = 64
-"""Checkpoints that were settled so many blocks ago are not read again: two epochs of Ethereum, past any reorg."""
+LOG_BLOCKS: Final = 2000
+"""So many blocks' logs are asked for at once."""
 MAX_CACHED_BLOCKS: Final = 4096
 
 
@@ -53,8 +54,9 @@ class ChainReader:
         self._stale = True
         self._subnet: SubnetRecord | None = None
         self._operators: tuple[OperatorRecord, ...] = ()
-        self._settled: list[AnchorRecord] = []
-        self._unsettled: list[AnchorRecord] = []
+        self._attestation: Address | None = None
+        self._log = CheckpointLog(subnet_id)
+        self._scanned = 0
 
     async def connect(self, chain_id: int | None = None) -> None:
         """Reads chain id, genesis and subnet; raises `ChainError` if the chain is another or lacks the subnet."""
@@ -123,13 +125,14 @@ class ChainReader:
         if await self._identity() != (self.chain_id, self._genesis):
             raise ChainError(f"another chain answers at {self.provider.url} than before: was it started anew?")
         self._blocks.clear()
-        self._settled.clear()
+        self._log, self._scanned = CheckpointLog(self.subnet_id), 0
         self._stale = True
 
     def _touched(self, block: Mapping[str, Any]) -> bool:
         bloom = BloomFilter(int.from_bytes(blob(block.get("logsBloom")), "big"))
-        named = (self.registry, self._subnet.operators, self._subnet.anchor) if self._subnet else (self.registry,)
-        return any(bytes(address) in bloom for address in named)
+        subnet = self._subnet
+        named = (self.registry, subnet.operators, subnet.anchor) if subnet else (self.registry,)
+        return any(bytes(address) in bloom for address in (*named, self._attestation or self.registry))
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -146,8 +149,20 @@ class ChainReader:
 
     async def anchors(self, from_height: int) -> tuple[AnchorRecord, ...]:
         """All checkpoints at or above a height, in the order of their proposals."""
+        records = (await self.checkpoints()).records.values()
+        return tuple(record for record in records if record.height >= from_height)
+
+    async def checkpoints(self) -> CheckpointLog:
+        """All that the logs say of checkpoints; it changes as blocks come."""
         await self._refresh()
-        return tuple(record for record in (*self._settled, *self._unsettled) if record.height >= from_height)
+        return self._log
+
+    async def attestation(self) -> Address:
+        """Where the validators vote."""
+        if self._attestation is None:
+            anchor = CheckpointAnchor((await self.subnet()).anchor)
+            self._attestation = Address(await self.ask(anchor.attestation()))
+        return self._attestation
 
     async def ask(self, view: View[T]) -> T:
         """A contract's answer, not cached; raises `ChainError` with the contract's words."""
@@ -160,7 +175,8 @@ class ChainReader:
                 return
             if self._subnet is None or not self._subnet.opened_block:
                 self._subnet = await self._read_subnet()
-            await self._read_records(self._subnet, head.number)
+            await self._read_operators(self._subnet)
+            await self._read_logs(self._subnet, head.number)
             self._stale = False
 
     async def _read_subnet(self) -> SubnetRecord:
@@ -175,34 +191,43 @@ class ChainReader:
             anchor=Address(found.anchor),
         )
 
-    async def _read_records(self, subnet: SubnetRecord, head: int) -> None:
-        """Operators and checkpoints in one round trip a page; both lists only ever grow."""
-        registry, anchor = OperatorRegistry(subnet.operators), CheckpointAnchor(subnet.anchor)
+    async def _read_operators(self, subnet: SubnetRecord) -> None:
+        """All pages of a list that only ever grows."""
+        registry = OperatorRegistry(subnet.operators)
         operators: list[Operator] = []
-        checkpoints: list[Checkpoint] = []
-        more = True
-        while more:
-            first = len(self._settled) + len(checkpoints)
-            some, others = await self._ask_pair(
-                registry.operators(self.subnet_id, len(operators), PAGE),
-                anchor.checkpoints(self.subnet_id, first, PAGE),
-            )
-            operators += some
-            checkpoints += others
-            more = max(len(some), len(others)) == PAGE
+        while True:
+            page = await self.ask(registry.operators(self.subnet_id, len(operators), PAGE))
+            operators += page
+            if len(page) < PAGE:
+                break
         self._operators = tuple(_operator(one) for one in operators)
-        self._settle([_anchor(one) for one in checkpoints], head)
 
-    def _settle(self, unsettled: list[AnchorRecord], head: int) -> None:
-        """Puts aside what can no longer change: final, or passed over by a final one, and old."""
-        final = max((one.height for one in unsettled if one.finalised), default=-1)
-        while unsettled and unsettled[0].height <= final and unsettled[0].block_number + SETTLED_BLOCKS <= head:
-            self._settled.append(unsettled.pop(0))
-        self._unsettled = unsettled
+    async def _read_logs(self, subnet: SubnetRecord, head: int) -> None:
+        """Checkpoints from the logs of the blocks since the last look; nothing happens before the subnet opens."""
+        if not subnet.opened_block:
+            return
+        if self._attestation is None:
+            self._attestation = Address(await self.ask(CheckpointAnchor(subnet.anchor).attestation()))
+        first = max(self._scanned + 1, subnet.opened_block)
+        while first <= head:
+            last = min(first + LOG_BLOCKS - 1, head)
+            for found in await self._logs((subnet.anchor, self._attestation), first, last):
+                topics = [blob(topic) for topic in found["topics"]]
+                said = event(topics, blob(found["data"]))
+                if said is not None:
+                    self._log.apply(said, await self.block(quantity(found["blockNumber"])))
+            self._scanned, first = last, last + 1
 
-    async def _ask_pair(self, one: View[T], other: View[U]) -> tuple[T, U]:
-        answers = await self._call_all([one, other])
-        return _decoded(one, answers[0]), _decoded(other, answers[1])
+    async def _logs(self, contracts: Sequence[Address], first: int, last: int) -> list[Any]:
+        """This subnet's logs; its number is the first topic of each."""
+        wanted = {
+            "address": [f"0x{one.hex()}" for one in contracts],
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "topics": [None, f"0x{self.subnet_id:064x}"],
+        }
+        found = await self.provider.ask("eth_getLogs", wanted)
+        return found if isinstance(found, list) else []
 
     async def _call_all(self, views: Sequence[View[Any]]) -> list[Any]:
         calls = [({"to": f"0x{view.to.hex()}", "data": f"0x{view.data.hex()}"}, "latest") for view in views]
@@ -234,17 +259,4 @@ def _operator(found: Operator) -> OperatorRecord:
         stake=found.stake,
         joined_block=found.joined_block,
         left_block=found.left_block,
-    )
-
-
-def _anchor(found: Checkpoint) -> AnchorRecord:
-    return AnchorRecord(
-        height=found.height,
-        header_digest=Digest(found.header),
-        parent_digest=Digest(found.parent),
-        params_digest=Digest(found.params_digest),
-        proposer=Address(found.proposer),
-        block_number=found.block_number,
-        attested_stake=found.attested_stake,
-        finalised=found.is_final,
     )

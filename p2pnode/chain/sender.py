@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import trio
 
-from contracts.bindings import Event, Transaction, event, revert
+from contracts.bindings import Transaction
+from contracts.errors import revert
+from contracts.events import Event, event
 from p2pnode.chain.keystore import operator_address
 from p2pnode.chain.provider import ChainUnreachableError, HttpxProvider, RpcError, blob, quantity
 from p2pnode.chain.roles import account_of
@@ -50,7 +52,7 @@ class Sender:
         self.address = operator_address(key)
         self._provider = provider
         self._chain_id = chain_id
-        self._account = account_of(key)
+        self.account = account_of(key)
         self._lock = trio.Lock()
         self._nonce: int | None = None
 
@@ -86,7 +88,7 @@ class Sender:
 
     def _call(self, transaction: Transaction) -> dict[str, Any]:
         return {
-            "from": self._account.address,
+            "from": self.account.address,
             "to": f"0x{transaction.to.hex()}",
             "data": f"0x{transaction.data.hex()}",
             "value": hex(transaction.value),
@@ -111,7 +113,7 @@ class Sender:
         async with self._lock:
             for attempt in range(NONCE_ATTEMPTS):
                 nonce = await self._next_nonce()
-                signed = self._account.sign_transaction({**fields, "nonce": nonce})
+                signed = self.account.sign_transaction({**fields, "nonce": nonce})
                 raw = f"0x{signed.raw_transaction.hex()}"
                 try:
                     await self._provider.ask("eth_sendRawTransaction", raw)
@@ -129,9 +131,7 @@ class Sender:
 
     async def _next_nonce(self) -> int:
         if self._nonce is None:
-            self._nonce = quantity(
-                await self._provider.ask("eth_getTransactionCount", self._account.address, "pending")
-            )
+            self._nonce = quantity(await self._provider.ask("eth_getTransactionCount", self.account.address, "pending"))
         return self._nonce
 
     async def _receipt(self, raw: str, transaction_hash: str) -> Mapping[str, Any]:

@@ -224,8 +224,6 @@ class Conclusion(Machine[State]):
         return len(votes) >= self._view.params.threshold
 
     def _anchor(self, header: Header, rank: int) -> Effects:
-        params = self._view.params
-        last = params.final_height > 0 and self._height == params.final_height - 1
-        if (self._height + 1) % params.anchor_every and not last:
+        if not self._view.params.anchored(self._height):
             return []
         return [Anchor(header, STAND_IN_S * rank)]

@@ -12,23 +12,27 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from contracts.bindings import (
+    Attestation,
+    Checkpoint,
     CheckpointAnchor,
-    Event,
+    EcdsaQuorum,
     OperatorRegistry,
     SubnetRegistry,
     Transaction,
     View,
-    event,
-    revert,
+    checkpoint_key,
 )
 from contracts.devchain_ledger import GAS_LIMIT, Call, Genesis, Ledger, RevertedError
 from contracts.economy import Authority, LocalStakeSource, StakeVault
+from contracts.errors import revert
+from contracts.events import Event, event
 from contracts.terms import Terms
 
 T = TypeVar("T")
 
 MIN_STAKE = 10**18
 EXIT_DELAY = 5
+BOND, COMMIT_S, CHALLENGE_S, SNAPSHOT_S = 10**16, 3, 6, 1000
 DATA, COMPUTE, VALIDATOR = 1, 2, 4
 
 
@@ -57,7 +61,10 @@ class World:
         self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment(self.authority)))
         where, economy = self.subnets.address, (self.source.address, self.vault.address)
         self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, *economy, MIN_STAKE)))
-        self.anchor = CheckpointAnchor(self.deploy(CheckpointAnchor.deployment(where, self.operators.address)))
+        verifier = self.deploy(EcdsaQuorum.deployment())
+        self.attestation = Attestation(self.deploy(Attestation.deployment(where, verifier, COMMIT_S, SNAPSHOT_S)))
+        made = CheckpointAnchor.deployment(where, self.attestation.address, BOND, CHALLENGE_S, self.authority)
+        self.anchor = CheckpointAnchor(self.deploy(made))
         self.send(self.founder, self.subnets.found(self.terms()))
         self.send(self.founder, self.subnets.open(1))
 
@@ -130,11 +137,21 @@ class World:
         )
         return account
 
-    def propose(self, proposer: LocalAccount, height: int, header: bytes, parent: bytes = bytes(32)) -> None:
-        self.send(proposer, self.anchor.propose(1, height, header, parent, b"d" * 32))
+    def propose(self, proposer: LocalAccount, checkpoint: Checkpoint) -> bytes:
+        """Proposes, after putting down the bond if need be; the checkpoint's key."""
+        if not self.ask(self.anchor.bond_of(1, address(proposer))).amount:
+            self.send(proposer, self.anchor.bond(1, BOND))
+        self.send(proposer, self.anchor.propose(1, checkpoint))
+        return checkpoint_key(1, checkpoint)
 
-    def final(self) -> bytes:
-        return self.ask(self.anchor.final_header(1))
+    def gas_used(self, account: LocalAccount, transaction: Transaction) -> int:
+        """What a transaction in a block of its own costs, all in all."""
+        sent = self.ledger.submit(self.sign(account, transaction))
+        self.mine()
+        self.events(sent)
+        mined = self.ledger.find(sent)
+        assert mined is not None
+        return int(self.ledger.receipts(mined.block)[mined.index].gas_used)
 
     def deploy(self, transaction: Transaction) -> bytes:
         raw = self.sign(self.founder, transaction)
@@ -153,3 +170,20 @@ def address(account: LocalAccount) -> bytes:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def votes():
+    """A validator's signature under its vote for a checkpoint: `votes(world, account, height, key)`."""
+    return lambda world, account, height, key: signed(world, account, (4, 1, 0, height, 0, key))
+
+
+def signed(world: World, account: LocalAccount, statement: tuple[int, int, int, int, int, bytes]) -> bytes:
+    """A statement's EIP-712 signature by the library's own encoding, in the form of EIP-2098."""
+    names = {"kind": "uint8", "subnetId": "uint256", "epoch": "uint64", "height": "uint64", "place": "uint64"}
+    types = {"Statement": [{"name": name, "type": kind} for name, kind in [*names.items(), ("value", "bytes32")]]}
+    domain = {"name": "2PM", "version": "1", "chainId": world.ledger.chain_id}
+    domain["verifyingContract"] = f"0x{world.subnets.address.hex()}"
+    message = dict(zip([*names, "value"], statement, strict=True))
+    made = account.sign_typed_data(domain, types, message)
+    return made.r.to_bytes(32, "big") + (made.s | (made.v - 27) << 255).to_bytes(32, "big")

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.bindings import OperatorLeft, OperatorRegistered, OperatorRegistry, Standing, Transaction
+from contracts.bindings import OperatorRegistry, Standing, Transaction
 from contracts.economy_events import StakeRefreshed
+from contracts.events import OperatorLeft, OperatorRegistered
 
 MIN_STAKE, DATA, COMPUTE, VALIDATOR = 10**18, 1, 2, 4
 PEER, PROOF = b"\x07" * 32, b"\x08" * 64

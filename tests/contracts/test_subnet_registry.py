@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.bindings import SubnetFounded, SubnetOpened
 from contracts.economy_events import EconomicsSet
+from contracts.events import SubnetFounded, SubnetOpened
 from contracts.terms import Economics, Parent, Windows
 
 

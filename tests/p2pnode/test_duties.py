@@ -15,12 +15,14 @@ from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord
 from protocols.checkpoints.machine import header_digest
 from protocols.effects import Anchor
+from protocols.params import Params
 from protocols.types import NO_DIGEST, Digest, Role
 from protocols.wire.messages import CellResult, Header
 from simnet.ledger import VirtualChain
 from simnet.memory import VirtualClock
 from tests.p2pnode.kit import FOUNDER, InMemory, Seen, in_memory, settled
 from tests.protocols.playbook import COMMITTEE, VALIDATOR, VIEW, Peer
+from tests.protocols.playbook import PARAMS as RULES
 
 PARAMS, OTHERS = Digest(b"parameters".ljust(32)), Digest(b"other parameters".ljust(32))
 CELLS = (CellResult(0, 3, NO_DIGEST, NO_DIGEST),)
@@ -55,10 +57,11 @@ class Moody(VirtualChain):
 class Scene:
     world: InMemory
     seen: Seen
+    params: Params
 
     def duties(self, peer: Peer) -> tuple[Duties, Moody]:
         chain = Moody(self.world.chain, self.world.operator(peer).operator)
-        return Duties(chain, VirtualClock(), self.seen), chain
+        return Duties(chain, VirtualClock(), self.seen, self.params), chain
 
     def start(self, duties: Duties, *headers: Header, delay_s: float = 0) -> None:
         for each in headers:
@@ -70,13 +73,13 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
+async def scene(anchor_every: int = 1) -> AsyncIterator[Scene]:
     """An open subnet with two members of the committee and one validator."""
     async with in_memory() as world:
         for peer, role in ((COMMITTEE[0], Role.COMPUTE), (COMMITTEE[1], Role.COMPUTE), (VALIDATOR, Role.VALIDATOR)):
             await world.operator(peer).register(peer.key, b"proof", role, 10)
         await VirtualChain(world.chain, FOUNDER).open()
-        yield Scene(world, Seen())
+        yield Scene(world, Seen(), RULES.with_(anchor_every=anchor_every))
 
 
 async def test_children_wait_for_their_parents(autojump_clock: MockClock) -> None:
@@ -165,7 +168,7 @@ async def test_a_validator_attests_once_it_is_proposed_and_once_only(autojump_cl
         assert at.seen.events == []
         at.start(at.duties(COMMITTEE[0])[0], FIRST)
         await settled(5)
-        assert at.world.chain.anchors[header_digest(FIRST)].record.finalised
+        assert [one.record.finalised for one in at.world.chain.anchors.values()] == [True]
         await duties.attest(FIRST)
         assert at.seen.names == ["anchored", "attested"]
 
@@ -189,11 +192,60 @@ async def test_a_header_proposed_as_what_it_is_not_gets_no_attestation(
         (refused,) = at.seen.named("anchor-refused")
         assert f"operator 0x{COMMITTEE[0].key[:20].hex()}" in refused["reason"]
         assert at.seen.named("attested") == []
-        assert at.world.chain.anchors[header_digest(FIRST)].record.attested_stake == 0
+        assert [one.attested_stake for one in at.world.chain.anchors.values()] == [0]
+
+
+async def test_a_squatter_stops_neither_anchor_nor_attestation(autojump_clock: MockClock) -> None:
+    """A checkpoint known by its header alone could be proposed first with other parameters, and never become final."""
+    async with scene() as at:
+        await at.world.operator(COMMITTEE[1]).anchor(0, header_digest(FIRST), NO_DIGEST, OTHERS)
+        at.start(at.duties(COMMITTEE[0])[0], FIRST)
+        await at.duties(VALIDATOR)[0].attest(FIRST)
+        records = await at.world.operator(VALIDATOR).anchors(0)
+        assert [(one.params_digest, one.finalised) for one in records] == [(OTHERS, False), (PARAMS, True)]
+
+
+async def test_a_child_of_a_squatters_checkpoint_gets_no_attestation(autojump_clock: MockClock) -> None:
+    async with scene() as at:
+        squatter = at.world.operator(COMMITTEE[1])
+        await squatter.anchor(0, header_digest(FIRST), NO_DIGEST, OTHERS)
+        (wrong,) = await squatter.anchors(0)
+        await squatter.anchor(1, header_digest(SECOND), wrong.key, PARAMS)
+        duties, _ = at.duties(VALIDATOR)
+        duties.remember(FIRST)
+        await duties.attest(SECOND)
+        assert at.seen.named("attested") == []
+
+
+async def test_only_every_a_th_header_is_anchored_and_builds_on_the_one_before(autojump_clock: MockClock) -> None:
+    async with scene(anchor_every=3) as at:
+        member, validator = at.duties(COMMITTEE[0])[0], at.duties(VALIDATOR)[0]
+        headers = [header(0)]
+        for height in (1, 2, 3, 5, 6, 8):  # rounds 4 and 7 failed
+            headers.append(header(height, headers[-1]))
+        for each in headers:
+            member.remember(each)
+            at.world.nursery.start_soon(validator.attest, each)
+        at.start(member, *(each for each in headers if each.slot.height in (2, 5, 8)))
+        await settled(30)
+        records = await at.world.operator(VALIDATOR).anchors(0)
+        assert [(one.height, one.finalised) for one in records] == [(2, True), (5, True), (8, True)]
+        assert [one.parent_key for one in records] == [NO_DIGEST, records[0].key, records[1].key]
+        assert sorted(each["height"] for each in at.seen.named("attested")) == [2, 5, 8]
+
+
+async def test_who_came_late_builds_on_what_is_final(autojump_clock: MockClock) -> None:
+    async with scene() as at:
+        at.start(at.duties(COMMITTEE[0])[0], FIRST)
+        await at.duties(VALIDATOR)[0].attest(FIRST)
+        late, _ = at.duties(COMMITTEE[1])
+        at.start(late, SECOND)
+        await settled(5)
+        assert at.standing == [0, 1]
 
 
 def test_only_so_many_headers_are_remembered() -> None:
-    duties = Duties(VirtualChain(None, FOUNDER), VirtualClock(), Seen())  # type: ignore[arg-type]  # not used
+    duties = Duties(VirtualChain(None, FOUNDER), VirtualClock(), Seen(), RULES)  # type: ignore[arg-type]  # not used
     for height in range(2 * HEADERS_MAX):
         duties.remember(header(height))
     assert len(duties._headers) == HEADERS_MAX

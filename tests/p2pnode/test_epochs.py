@@ -14,6 +14,7 @@ import p2pnode.epochs
 from p2pnode.chain.roles import verify_binding
 from p2pnode.epochs import Epochs
 from p2pnode.node import sign_binding
+from p2pnode.ports import AnchorRecord
 from protocols.errors import LocalError
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView
@@ -21,7 +22,7 @@ from protocols.types import NO_DIGEST, Digest, Role, Secret
 from protocols.wire.envelope import signer
 from simnet.ledger import VirtualChain
 from tests.p2pnode.kit import FOUNDER, InMemory, in_memory
-from tests.protocols.playbook import CONTRIBUTORS, MEMBERS, PARAMS, STRANGER, Peer
+from tests.protocols.playbook import CONTRIBUTORS, MEMBERS, PARAMS, STRANGER, VALIDATOR, Peer
 
 TIMEOUT_S = 40
 SEEDS = {signer(seed)[0]: seed for seed in (Secret(number.to_bytes(32, "big")) for number in range(1, 15))}
@@ -50,11 +51,17 @@ class Scene:
             await trio.sleep(every_s)
         return view
 
+    async def propose(self, height: int) -> AnchorRecord:
+        """Proposes some header."""
+        digest, proposer = Digest(bytes([height + 1]) * 32), self.world.operator(MEMBERS[0])
+        final = [one for one in await proposer.anchors(0) if one.finalised]
+        parent = max(final, key=lambda one: one.height).key if final else NO_DIGEST
+        await proposer.anchor(height, digest, parent, NO_DIGEST)
+        return next(one for one in await proposer.anchors(0) if one.header_digest == digest)
+
     async def anchor(self, height: int) -> int:
-        """Anchors some header; the block in which it stands."""
-        digest = Digest(bytes([height + 1]) * 32)
-        parent = Digest(bytes([height]) * 32) if Digest(bytes([height]) * 32) in self.world.chain.anchors else NO_DIGEST
-        await self.world.operator(MEMBERS[0]).anchor(height, digest, parent, NO_DIGEST)
+        """Has some header anchored and attested; the block in which it has its quorum."""
+        await self.world.operator(VALIDATOR).attest(await self.propose(height), 0)
         return self.world.chain.number
 
 
@@ -67,6 +74,7 @@ async def scene(params: Params = RULES, contributors: int = 8) -> AsyncIterator[
                 nursery.start_soon(at.register, peer, Role.DATA)
             for peer in MEMBERS:
                 nursery.start_soon(at.register, peer, Role.COMPUTE)
+            nursery.start_soon(at.register, VALIDATOR, Role.VALIDATOR)
         yield at
 
 
@@ -96,14 +104,27 @@ async def test_an_epoch_follows_from_the_first_anchor_of_the_second_half(autojum
         await at.anchor(1)
         await trio.sleep(3)
         assert await early.view(1) is None
-        block = await at.anchor(3)
-        await at.anchor(2)
+        block = await at.anchor(2)
+        await at.anchor(3)
         view = await at.wait(early, 1)
         await trio.sleep(50)
         late = at.looking()
         assert await late.view(1) == view
         assert (await late.view(0)) == (await early.view(0))
         assert begun < block < begun + TIMEOUT_S
+
+
+async def test_what_is_only_proposed_moves_no_border(autojump_clock: MockClock) -> None:
+    """Any bonded operator may propose anything; an epoch's block must not be its choice."""
+    async with scene() as at:
+        await opened(at)
+        early = at.looking()
+        record = await at.propose(2)
+        await trio.sleep(5)
+        assert await early.view(1) is None
+        await at.world.operator(VALIDATOR).attest(record, 0)
+        view = await at.wait(early, 1)
+        assert view.epoch == 1
 
 
 async def test_without_anchors_epochs_pass_by_time_alike_for_all(autojump_clock: MockClock) -> None:
@@ -234,4 +255,4 @@ async def test_a_binding_is_checked_once_for_all_epochs(
         once = len(checked)
         await at.anchor(2)
         await at.wait(epochs, 1)
-        assert once == len(checked) == 8 + len(MEMBERS)
+        assert once == len(checked) == 8 + len(MEMBERS) + 1

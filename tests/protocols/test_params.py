@@ -24,6 +24,7 @@ from protocols.params import MAX_ENCODED_BYTES, Params, decode_params
         ({"threshold": 3}, "lets a minority certify"),
         ({"rounds_per_epoch": 0}, "at least 1"),
         ({"anchor_every": 0}, "at least 1"),
+        ({"anchor_every": 4, "rounds_per_epoch": 6}, "half an epoch of 6 rounds without a checkpoint"),
         ({"grace_s": 0}, "deadlines"),
         ({"submit_s": -5}, "deadlines"),
         ({"final_height": -1}, "must not be negative"),
@@ -95,3 +96,9 @@ def test_changed_bytes_are_refused_or_canonical(position: int, value: int) -> No
 def test_what_are_no_canonical_valid_parameters_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError, match="parameters"):
         decode_params(data)
+
+
+def test_every_a_th_checkpoint_and_the_last_are_anchored() -> None:
+    params = Params(anchor_every=3, rounds_per_epoch=6, final_height=8)
+    assert [height for height in range(8) if params.anchored(height)] == [2, 5, 7]
+    assert all(Params().anchored(height) for height in range(5))

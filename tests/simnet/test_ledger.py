@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from p2pnode.errors import ChainError
+from p2pnode.ports import AnchorRecord
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role
 from simnet.ledger import Ledger, VirtualChain
 from simnet.memory import GENESIS
@@ -70,44 +73,61 @@ async def opened(ledger: Ledger) -> tuple[VirtualChain, list[VirtualChain]]:
     return proposer, validators
 
 
+async def anchored(proposer: VirtualChain, height: int, header: Digest, parent: Digest) -> AnchorRecord:
+    await proposer.anchor(height, header, parent, PARAMS)
+    return next(one for one in await proposer.anchors(0) if one.header_digest == header)
+
+
 async def test_two_thirds_of_the_validators_stake_finalise(autojump_clock: MockClock, ledger: Ledger) -> None:
     proposer, validators = await opened(ledger)
+    found = await anchored(proposer, 0, HEADER, NO_DIGEST)
     await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
-    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
-    await validators[0].attest(0, HEADER)
+    await validators[0].attest(found, 0)
     assert not (await proposer.anchors(0))[0].finalised
-    await validators[1].attest(0, HEADER)
+    await validators[1].attest(found, 0)
     (record,) = await proposer.anchors(0)
-    assert (record.finalised, record.attested_stake, record.proposer) == (True, 6, address(7))
+    assert (record.finalised, record.proposer) == (True, address(7))
+    assert record.quorum_block == ledger.number > record.block_number
     assert await proposer.anchors(1) == ()
 
 
 async def test_a_final_checkpoint_takes_its_ancestors_along(autojump_clock: MockClock, ledger: Ledger) -> None:
     proposer, validators = await opened(ledger)
-    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
-    await proposer.anchor(2, CHILD, HEADER, PARAMS)
+    first = await anchored(proposer, 0, HEADER, NO_DIGEST)
+    second = await anchored(proposer, 2, CHILD, first.key)
     for validator in validators[:2]:
-        await validator.attest(2, CHILD)
+        await validator.attest(second, 0)
     assert [(item.height, item.finalised) for item in await proposer.anchors(0)] == [(0, True), (2, True)]
     with pytest.raises(ChainError, match="not above"):
-        await proposer.anchor(1, PARAMS, HEADER, PARAMS)
+        await proposer.anchor(1, PARAMS, first.key, PARAMS)
     with pytest.raises(ChainError, match="parent"):
         await proposer.anchor(3, PARAMS, NO_DIGEST, PARAMS)
+
+
+async def test_a_squatter_with_the_same_header_stops_nobody(autojump_clock: MockClock, ledger: Ledger) -> None:
+    proposer, validators = await opened(ledger)
+    await proposer.anchor(0, HEADER, NO_DIGEST, CHILD)
+    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
+    wrong, right = await proposer.anchors(0)
+    for validator in validators[:2]:
+        await validator.attest(right, 0)
+    assert [one.finalised for one in await proposer.anchors(0)] == [False, True]
+    assert wrong.key != right.key
 
 
 async def test_who_may_propose_and_attest_what(autojump_clock: MockClock, ledger: Ledger) -> None:
     proposer, (validator, *_) = await opened(ledger)
     with pytest.raises(ChainError, match="cannot propose"):
         await validator.anchor(0, HEADER, NO_DIGEST, PARAMS)
-    await proposer.anchor(0, HEADER, NO_DIGEST, PARAMS)
+    found = await anchored(proposer, 0, HEADER, NO_DIGEST)
     late = await registered(ledger, 9, Role.VALIDATOR)
-    for chain, header, words in [
-        (proposer, HEADER, "cannot attest"),
-        (validator, CHILD, "no such checkpoint"),
-        (late, HEADER, "joined after"),
+    for chain, record, words in [
+        (proposer, found, "cannot attest"),
+        (validator, replace(found, key=CHILD), "no such checkpoint"),
+        (late, found, "joined after"),
     ]:
         with pytest.raises(ChainError, match=words):
-            await chain.attest(0, header)
-    await validator.attest(0, HEADER)
+            await chain.attest(record, 0)
+    await validator.attest(found, 0)
     with pytest.raises(ChainError, match="already"):
-        await validator.attest(0, HEADER)
+        await validator.attest(found, 0)

@@ -5,7 +5,9 @@ from p2pnode.ports import AnchorRecord
 from protocols.types import NO_DIGEST, Address, Digest
 from simnet.watch import AnchorWatch
 
-RECORD = AnchorRecord(3, Digest(b"h" * 32), NO_DIGEST, NO_DIGEST, Address(b"p" * 20), 7, 0, finalised=False)
+RECORD = AnchorRecord(
+    Digest(b"k" * 32), 3, Digest(b"h" * 32), NO_DIGEST, NO_DIGEST, Address(b"p" * 20), 7, 0, finalised=False
+)
 
 
 class Chain:

@@ -74,5 +74,10 @@ class Net:
 def net(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devchain")
     with devchain(folder / "chain.jsonl", block_seconds=0.1) as chain:
-        contracts = deploy(chain.url, FOUNDER.reveal(), folder / "deployment.json", Economics(exit_delay_s=30))
+        contracts = deploy(
+            chain.url,
+            FOUNDER.reveal(),
+            folder / "deployment.json",
+            Economics(exit_delay_s=30, commit_s=2, challenge_s=3),
+        )
         yield Net(chain.url, contracts)

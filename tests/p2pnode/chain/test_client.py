@@ -31,45 +31,35 @@ async def test_a_stranger_finds_everything_by_url_registry_and_subnet_id(net):
 
 async def test_checkpoints_become_final_at_two_thirds(net):
     reader = await net.subnet()
-    proposer, *validators = await net.operators(reader, Role.COMPUTE, *[Role.VALIDATOR] * 4)
+    proposer, *validators = await net.operators(reader, Role.COMPUTE, *[Role.VALIDATOR] * 3)
     await proposer.anchor(3, A, NONE, C)
     (record,) = await proposer.anchors(0)
-    assert (record.height, record.header_digest, record.parent_digest, record.params_digest) == (3, A, NONE, C)
-    assert (record.proposer, record.attested_stake, record.finalised) == (proposer.operator, 0, False)
-    for validator in validators[:2]:
-        await validator.attest(3, A)
-    assert not (await proposer.anchors(0))[0].finalised
-    await validators[2].attest(3, A)
-    assert (await proposer.anchors(0))[0].finalised
-    assert await proposer.anchors(4) == ()
-    await reader.aclose()
-
-
-async def test_attestations_in_the_same_block_need_no_luck_with_gas(net):
-    """The gas of the one that completes the quorum cannot be estimated before the others are mined."""
-    reader = await net.subnet()
-    proposer, *validators = await net.operators(reader, Role.COMPUTE, *[Role.VALIDATOR] * 4)
-    await proposer.anchor(1, A, NONE, C)
-    await proposer.anchor(2, B, A, C)
+    assert (record.height, record.header_digest, record.parent_key, record.params_digest) == (3, A, NONE, C)
+    assert (record.proposer, record.quorum_block, record.finalised) == (proposer.operator, 0, False)
+    await proposer.anchor(4, B, record.key, C)
+    (_, child) = await proposer.anchors(0)
     async with trio.open_nursery() as nursery:
-        for validator in validators:
-            nursery.start_soon(validator.attest, 2, B)
-    assert [record.finalised for record in await proposer.anchors(0)] == [True, True]
+        for validator in validators[:2]:
+            nursery.start_soon(validator.attest, child, 0)
+    found = await proposer.anchors(0)
+    assert [one.finalised for one in found] == [True, True]
+    assert found[1].quorum_block > child.block_number
+    assert found[0].quorum_block == 0
+    assert await proposer.anchors(5) == ()
+    await validators[2].attest(child, 0)  # it is done
     await reader.aclose()
 
 
-async def test_proposing_and_attesting_the_very_same_again_does_nothing(net):
+async def test_proposing_the_very_same_again_does_nothing(net):
     reader = await net.subnet()
-    *proposers, validator = await net.operators(reader, *[Role.COMPUTE] * 4, Role.VALIDATOR)
+    proposers = await net.operators(reader, *[Role.COMPUTE] * 3)
     async with trio.open_nursery() as nursery:
         for proposer in proposers:
             nursery.start_soon(proposer.anchor, 1, A, NONE, C)
     await proposers[0].anchor(1, A, NONE, C)
-    assert len(await validator.anchors(0)) == 1
-    await validator.attest(1, A)
-    await validator.attest(1, A)
-    with pytest.raises(ChainError, match="stands already, at height 1"):
-        await proposers[0].anchor(1, A, NONE, B)
+    assert len(await proposers[1].anchors(0)) == 1
+    await proposers[0].anchor(1, A, NONE, B)  # another checkpoint, though of the same header
+    assert len(await proposers[1].anchors(0)) == 2
     await reader.aclose()
 
 
@@ -85,11 +75,12 @@ async def test_refusals_are_told_in_words(net):
     assert (await reader.subnet()).opened_block > 0
     await proposer.anchor(1, A, NONE, C)
     await proposer.anchor(1, B, NONE, C)
+    one, other = await proposer.anchors(0)
     with pytest.raises(ChainError, match="is no validator of subnet"):
-        await proposer.attest(1, A)
-    await validator.attest(1, A)
-    with pytest.raises(ChainError, match="has attested header 0x6161"):
-        await validator.attest(1, B)
+        await proposer.attest(one, 0)
+    await validator.attest(one, 0)
+    with pytest.raises(ChainError, match="has committed to another vote at height 1"):
+        await validator.attest(other, 0)
     poor = await net.account(reader)
     with pytest.raises(ChainError, match="the stake of 1 wei is below the minimum of 1000000000000000000 wei"):
         await poor.register(*net.bind(poor), Role.DATA, 1)

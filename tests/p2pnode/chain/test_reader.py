@@ -9,13 +9,21 @@ import trio
 from eth_account import Account
 from eth_utils.crypto import keccak
 
-from contracts.bindings import CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction
+from contracts.bindings import (
+    Attestation,
+    Checkpoint,
+    CheckpointAnchor,
+    EcdsaQuorum,
+    OperatorRegistry,
+    SubnetRegistry,
+    Transaction,
+)
 from contracts.devchain_ledger import Genesis, Ledger
 from contracts.devchain_rpc import JsonRpc
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 from contracts.terms import Terms
 from p2pnode.chain.provider import HttpxProvider
-from p2pnode.chain.reader import HEAD_AGE_S, SETTLED_BLOCKS, ChainReader
+from p2pnode.chain.reader import HEAD_AGE_S, ChainReader
 from p2pnode.errors import ChainError
 
 ALICE = Account.from_key(b"\x02" * 32)
@@ -51,10 +59,14 @@ class Chain:
         self.subnets = SubnetRegistry(self.deploy(SubnetRegistry.deployment(authority)))
         where = self.subnets.address
         self.operators = OperatorRegistry(self.deploy(OperatorRegistry.deployment(where, source, vault, 1)))
-        self.anchor = CheckpointAnchor(self.deploy(CheckpointAnchor.deployment(where, self.operators.address)))
+        verifier = self.deploy(EcdsaQuorum.deployment())
+        self.attestation = Attestation(self.deploy(Attestation.deployment(where, verifier, 1, 1000)))
+        made = CheckpointAnchor.deployment(where, self.attestation.address, 1, 1, authority)
+        self.anchor = CheckpointAnchor(self.deploy(made))
         self.send(self.subnets.found(Terms(HERS, self.operators.address, self.anchor.address, b"p", b"t")))
         self.send(self.subnets.open(1))
         self.send(self.operators.register(1, b"p" * 32, bytes(64), 7, 5))
+        self.send(self.anchor.bond(1, 1))
 
     def mine(self, blocks=1):
         for _ in range(blocks):
@@ -72,11 +84,8 @@ class Chain:
         self.send(call)
         return created
 
-    def checkpoint(self, height, parent=0, *, final=False):
-        header = height.to_bytes(32, "big")
-        self.send(self.anchor.propose(1, height, header, parent.to_bytes(32, "big"), b"d" * 32))
-        if final:
-            self.send(self.anchor.attest(1, height, header))
+    def checkpoint(self, height):
+        self.send(self.anchor.propose(1, Checkpoint(height, height.to_bytes(32, "big"), bytes(32), b"d" * 32)))
 
 
 @pytest.fixture
@@ -120,7 +129,7 @@ async def test_empty_blocks_are_not_worth_a_look_and_full_ones_are(chain, reader
     chain.checkpoint(1)
     await trio.sleep(HEAD_AGE_S)
     assert [record.height for record in await reader.anchors(0)] == [1]
-    assert reader.provider.asked["eth_call"] == 2
+    assert (reader.provider.asked["eth_call"], reader.provider.asked["eth_getLogs"]) == (1, 1)
 
 
 async def test_a_change_in_a_block_that_was_missed_is_seen(chain, reader, autojump_clock):
@@ -140,18 +149,36 @@ async def test_blocks_by_number_are_asked_for_once(chain, reader):
         await reader.block(1000)
 
 
-async def test_settled_checkpoints_are_not_read_again(chain, reader, autojump_clock):
+async def test_logs_are_read_once(chain, reader, autojump_clock):
     for height in range(1, 6):
-        chain.checkpoint(height, height - 1, final=height == 4)
+        chain.checkpoint(height)
     await trio.sleep(HEAD_AGE_S)
     before = await reader.anchors(0)
-    chain.mine(SETTLED_BLOCKS)
+    assert [record.height for record in before] == [1, 2, 3, 4, 5]
+    assert reader._scanned == chain.ledger.head.block_number
+    chain.checkpoint(6)
+    asked = []
+    ask = reader.provider.ask
+
+    async def noting(method, *arguments):
+        asked.append((method, arguments))
+        return await ask(method, *arguments)
+
+    reader.provider.ask = noting
     await trio.sleep(HEAD_AGE_S)
-    assert await reader.anchors(0) == before
-    assert [record.height for record in reader._settled] == [1, 2, 3, 4]
-    chain.checkpoint(6, 5, final=True)
+    assert [record.height for record in await reader.anchors(0)] == [1, 2, 3, 4, 5, 6]
+    (wanted,) = (arguments[0] for method, arguments in asked if method == "eth_getLogs")
+    assert wanted["fromBlock"] == wanted["toBlock"] == hex(chain.ledger.head.block_number)
+
+
+async def test_long_ranges_of_logs_are_read_in_parts(chain, reader, autojump_clock, monkeypatch):
+    monkeypatch.setattr("p2pnode.chain.reader.LOG_BLOCKS", 3)
+    chain.checkpoint(1)
+    chain.mine(20)
+    chain.checkpoint(2)
     await trio.sleep(HEAD_AGE_S)
-    assert [record.finalised for record in await reader.anchors(0)] == [True] * 6
+    assert [record.height for record in await reader.anchors(0)] == [1, 2]
+    assert reader.provider.asked["eth_getLogs"] > 6
 
 
 @pytest.mark.parametrize("lead", [0, 1, 7])
