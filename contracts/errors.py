@@ -46,7 +46,6 @@ WORDS: Final[dict[str, str]] = {
     "NotThisRegistry": "subnet {subnetId} keeps its operators in another registry, {named}",
     "NotValidating": "{account} is no validator of subnet {subnetId}; only those attest",
     "NotVoting": "no vote is under way on checkpoint {key} at height {height} of subnet {subnetId}",
-    "NotYet": "block {blockNumber} is not over yet",
     "OtherSnapshotCounts": "votes at height {height} of subnet {subnetId} are weighed by snapshot {snapshotId}",
     "RevealsNotOpen": "votes for checkpoint {key} of subnet {subnetId} may be revealed from time {opensAt} on",
     "SubnetClosed": "subnet {subnetId} is not open yet",
