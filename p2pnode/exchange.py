@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import trio
 
 from p2pnode.errors import Unreachable
+from p2pnode.gathering import Gathering
 from p2pnode.ports import Disk, Transport
 from p2pnode.services import (
     BLOB,
@@ -45,36 +47,31 @@ class BlobExchange:
         transport.serve(BLOB, self._serve)
 
     async def fetch(self, wanted: Fetch) -> tuple[bytes, ...] | None:
-        """All blobs, from this disk or else from the first holder that has them all; None where nobody has.
+        """All blobs, from this disk or else from holders, several at once; None where they do not have them all.
 
         Whoever answers nonsense, or too slowly, is passed over like one that does not answer.
         """
         local = [self._read(digest) for digest in wanted.digests]
         if all(blob is not None for blob in local):
             return tuple(blob for blob in local if blob is not None)
-        for holder in wanted.holders:
-            if holder == self._transport.peer:
-                continue
-            try:
-                return await self._from(holder, wanted.digests, wanted.max_bytes)
-            except (Unreachable, MalformedError):
-                continue  # the next holder; the transport has counted and attributed what was malformed
-        return None
+        holders = [holder for holder in wanted.holders if holder != self._transport.peer]
+        ask = partial(self._from, wanted.max_bytes)
+        return await Gathering(wanted.digests, holders, BLOBS_PER_REQUEST, ask).run()
 
-    async def _from(self, holder: PeerKey, digests: Sequence[Digest], max_bytes: int) -> tuple[bytes, ...]:
-        blobs: list[bytes] = []
-        while len(blobs) < len(digests):
-            batch = tuple(digests[len(blobs) : len(blobs) + BLOBS_PER_REQUEST])
+    async def _from(
+        self, max_bytes: int, holder: PeerKey, digests: Sequence[Digest]
+    ) -> AsyncIterator[tuple[Digest, bytes]]:
+        """See `Ask`."""
+        at = 0
+        while at < len(digests):
+            batch = tuple(digests[at : at + BLOBS_PER_REQUEST])
             parts = await self._request(holder, batch, 0)
-            if parts[0].size == 0:
-                raise Unreachable(f"peer {short(holder)} does not have the blob {short(batch[0])}")
             for digest, part in zip(batch, parts, strict=False):
-                if part.size == 0:
-                    break
                 if part.size > max_bytes:
                     raise MalformedError(f"a blob of {part.size} bytes, at most {max_bytes} expected", {holder})
-                blobs.append(await self._rest(holder, digest, part))
-        return tuple(blobs)
+                if part.size:
+                    yield digest, await self._rest(holder, digest, part)
+            at += len(parts)
 
     async def _rest(self, holder: PeerKey, digest: Digest, first: Part) -> bytes:
         data = bytearray(first.data)
