@@ -86,6 +86,15 @@ class Sender:
         events = (event([blob(topic) for topic in log["topics"]], blob(log["data"])) for log in logs)
         return tuple(found for found in events if found is not None)
 
+    async def quote(self, transaction: Transaction) -> int:
+        """What a transaction may cost in gas at most, in wei, at the present base fee.
+
+        Raises:
+            RefusedError: a contract would refuse it, with its reason.
+        """
+        gas, tip, base = await self._prices(self._call(transaction))
+        return (gas + transaction.extra_gas) * (base + tip)
+
     def _call(self, transaction: Transaction) -> dict[str, Any]:
         return {
             "from": self.account.address,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from p2pnode.cli.economy import add_stake_commands, dao, rewards, subnet
 from p2pnode.cli.guard import guarded
 from p2pnode.cli.options import asking, unlocked, with_settings
 from p2pnode.settings import FILE_NAME, NodeSettings, write_template
@@ -24,7 +25,11 @@ app = typer.Typer(
 operator = typer.Typer(
     no_args_is_help=True, help="Your operator: the account with the stake that answers for the node."
 )
+add_stake_commands(operator)
 app.add_typer(operator, name="operator")
+app.add_typer(subnet, name="subnet")
+app.add_typer(rewards, name="rewards")
+app.add_typer(dao, name="dao")
 params = typer.Typer(no_args_is_help=True, help="The frozen parameters that all peers of a subnet share.")
 app.add_typer(params, name="params")
 
@@ -88,6 +93,15 @@ def status(settings: NodeSettings) -> None:
     from p2pnode.cli.status import fetch_status, table
 
     typer.echo(table(fetch_status(settings.folder)))
+
+
+@subnet.command("join")
+@with_settings()
+def subnet_join(settings: NodeSettings) -> None:
+    """Join the subnet with your operator's stake, roles and peer, as `operator register` does."""
+    from p2pnode.cli import run as node
+
+    node.register(settings, unlocked(settings))
 
 
 @operator.command("register")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from p2pnode.logs import configure_logging
 from p2pnode.passphrase import read_passphrase
 from p2pnode.settings import ENV_PREFIX, FILE_NAME, NodeSettings, load_settings
 
-Command = Callable[[NodeSettings], None]
+Command = Callable[..., None]
 
 _CONFIG = Annotated[
     Path | None,
@@ -26,7 +26,10 @@ _CONFIG = Annotated[
 
 
 def with_settings(*names: str) -> Callable[[Command], Callable[..., None]]:
-    """Turns a command that takes settings into one with --config and a flag for each of `names` (none: for all)."""
+    """Turns a command that takes settings into one with --config and a flag for each of `names` (none: for all).
+
+    What else the command takes stays as it is.
+    """
     fields = {name: NodeSettings.model_fields[name] for name in names} or NodeSettings.model_fields
     parameters = [
         _flag("config", _CONFIG),
@@ -38,12 +41,18 @@ def with_settings(*names: str) -> Callable[[Command], Callable[..., None]]:
     ]
 
     def decorate(command: Command) -> Callable[..., None]:
-        @wraps(command)
-        def wrapper(config: Path | None, **flags: str | None) -> None:
-            command(load_settings(config or _file_in(flags["folder"]), flags))
+        own = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        ]
 
-        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        @wraps(command)
+        def wrapper(config: Path | None, **flags: Any) -> None:
+            rest = {parameter.name: flags.pop(parameter.name) for parameter in own}
+            command(load_settings(config or _file_in(flags["folder"]), flags), **rest)
+
+        wrapper.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]  # what typer reads
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *own]}
         return wrapper
 
     return decorate

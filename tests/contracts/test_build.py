@@ -31,9 +31,9 @@ def test_artifacts_carry_compiler_and_source_hash_and_nothing_of_the_machine(bui
 
 
 def test_a_contract_is_built_of_its_own_sources_alone(built):
-    own = ["src/SubnetRegistry.sol", "src/interfaces/ISubnetRegistry.sol"]
-    libraries = ["@openzeppelin/contracts/utils/math/SafeCast.sol"]
-    assert json.loads(built["SubnetRegistry.json"])["source_sha256"] == build.source_hash(own + libraries)
+    own = ["src/TwoPMToken.sol", "src/interfaces/ITwoPMToken.sol"]
+    libraries = ["@openzeppelin/contracts/token/ERC20/ERC20.sol"]
+    assert json.loads(built["TwoPMToken.json"])["source_sha256"] == build.source_hash(own + libraries)
     assert build.source_hash(own) != build.source_hash(own[:1])
 
 

@@ -1,0 +1,120 @@
+"""One account at a chain, for people who spend: what a step would cost, and its result."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from contracts.abi import AbiError
+from contracts.bindings import Transaction, View
+from contracts.events import Event
+from p2pnode.chain.provider import HttpxProvider, RpcError, blob, quantity
+from p2pnode.chain.sender import RefusedError, Sender, refusal
+from p2pnode.errors import ChainError
+from p2pnode.files import explained
+from protocols.errors import LocalError
+from protocols.types import Address, Secret
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transaction, and in words what it does."""
+
+    words: str
+    transaction: Transaction
+
+
+class Places:
+    """Where the contracts stand, as the deployment file that contracts/deploy.py wrote tells.
+
+    Attributes:
+        chain_id: of the chain on which they stand.
+    """
+
+    def __init__(self, file: Path) -> None:
+        try:
+            with explained("read", file):
+                self._known: Mapping[str, object] = json.loads(file.read_bytes())
+            self.chain_id = int(str(self._known["chain_id"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise LocalError(f"{file} is no deployment file: {error!r}") from error
+        self._file = file
+
+    def __getitem__(self, name: str) -> Address:
+        """The address of a contract; raises `LocalError` if the deployment has none."""
+        try:
+            return Address(bytes.fromhex(str(self._known[name])))
+        except (KeyError, ValueError) as error:
+            raise LocalError(f"{self._file} names no {name}; deploy it with `--dao`, or name another file") from error
+
+
+class Wallet:
+    """What one account can ask and do."""
+
+    def __init__(self, provider: HttpxProvider, chain_id: int, key: Secret) -> None:
+        self._provider = provider
+        self._sender = Sender(provider, chain_id, key)
+        self.address = self._sender.address
+
+    async def ask(self, view: View[T]) -> T:
+        """A contract's answer; raises `ChainError` with the contract's words."""
+        call = {"from": f"0x{self.address.hex()}", "to": f"0x{view.to.hex()}", "data": f"0x{view.data.hex()}"}
+        try:
+            return view.decode(blob(await self._provider.ask("eth_call", call, "latest")))
+        except RpcError as error:
+            raise refusal(error) from error
+        except AbiError as error:
+            raise ChainError(f"at 0x{view.to.hex()} stands no such contract of 2PM: {error}") from error
+
+    async def balance(self) -> int:
+        """What the account holds, in wei."""
+        return quantity(await self._provider.ask("eth_getBalance", f"0x{self.address.hex()}", "latest"))
+
+    async def now(self) -> int:
+        """The head's time, Unix seconds."""
+        head = await self._provider.ask("eth_getBlockByNumber", "latest", False)
+        return quantity(head.get("timestamp")) if isinstance(head, dict) else 0
+
+    async def costs(self, steps: list[Step]) -> list[int | None]:
+        """The gas of each step at most, in wei; None where it shows only once the steps before it are done.
+
+        Raises:
+            RefusedError: a contract would refuse the first step.
+        """
+        found: list[int | None] = [await self._sender.quote(step.transaction) for step in steps[:1]]
+        for step in steps[1:]:
+            try:
+                found.append(await self._sender.quote(step.transaction))
+            except RefusedError:
+                found.append(None)
+        return found
+
+    async def carry_out(self, step: Step) -> tuple[Event, ...]:
+        """Sends a step and waits until it is mined; raises `ChainError`."""
+        return await self._sender.send(step.transaction)
+
+
+@contextlib.asynccontextmanager
+async def open_wallet(url: str, key: Secret, chain_id: int) -> AsyncIterator[Wallet]:
+    """A wallet on the chain with this id.
+
+    Raises:
+        ChainError: no chain answers at `url`, or another one does.
+    """
+    provider = HttpxProvider(url)
+    try:
+        found = quantity(await provider.ask("eth_chainId"))
+        if found != chain_id:
+            raise ChainError(f"chain {found} answers at {url}, but the contracts stand on chain {chain_id}")
+        yield Wallet(provider, chain_id, key)
+    finally:
+        with trio.CancelScope(shield=True):
+            await provider.aclose()

@@ -1,0 +1,83 @@
+"""Before money moves: what will be done, what it costs, and a question."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+import typer
+
+from p2pnode.chain.plans import shown
+from p2pnode.chain.wallet import Places, Step, Wallet, open_wallet
+from p2pnode.cli.options import unlocked
+from p2pnode.cli.status import table
+from p2pnode.errors import ChainError
+from p2pnode.settings import NodeSettings
+from protocols.errors import LocalError
+
+Plan = Callable[[Wallet, Places], Awaitable[list[Step]]]
+Question = Callable[[Wallet, Places], Awaitable[Any]]
+
+
+def carry_out(settings: NodeSettings, deployment: Path, yes: bool, plan: Plan) -> None:
+    """Shows the steps of a plan, asks, and carries them out one by one.
+
+    Raises:
+        LocalError: nobody is there to be asked and `yes` was not said.
+        ChainError: the chain does not answer, or a contract refuses, in its words.
+    """
+    places, identity = Places(deployment), unlocked(settings)
+
+    async def act() -> None:
+        async with open_wallet(settings.need("chain"), identity.operator_key, places.chain_id) as wallet:
+            steps = await plan(wallet, places)
+            await _announce(wallet, steps)
+            _confirm(yes)
+            for number, step in enumerate(steps, 1):
+                events = await wallet.carry_out(step)
+                typer.echo(f"step {number} of {len(steps)} done: {', '.join(map(_told, events)) or 'no event'}")
+
+    trio.run(act)
+
+
+def show(settings: NodeSettings, deployment: Path, question: Question) -> None:
+    """Prints what a question finds: a table, or one for each of several."""
+    places, identity = Places(deployment), unlocked(settings)
+
+    async def act() -> None:
+        async with open_wallet(settings.need("chain"), identity.operator_key, places.chain_id) as wallet:
+            found = await question(wallet, places)
+            tables = [found] if isinstance(found, dict) else found
+            typer.echo("\n\n".join(table(one) for one in tables) or "none yet")
+
+    trio.run(act)
+
+
+async def _announce(wallet: Wallet, steps: list[Step]) -> None:
+    costs = await wallet.costs(steps)
+    for number, (step, cost) in enumerate(zip(steps, costs, strict=True), 1):
+        gas = f"{shown(cost)} coins" if cost is not None else "known after the step before"
+        typer.echo(f"step {number} of {len(steps)}: {step.words}\n  gas at most: {gas}")
+    known = sum(cost for cost in costs if cost is not None) + sum(step.transaction.value for step in steps)
+    held = await wallet.balance()
+    typer.echo(f"account 0x{wallet.address.hex()} holds {shown(held)} coins; this takes up to {shown(known)}")
+    if held < known:
+        raise ChainError(f"account 0x{wallet.address.hex()} holds {shown(held)} coins and needs {shown(known)}")
+
+
+def _confirm(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise LocalError("nobody is there to be asked: say --yes to go ahead; nothing was done")
+    if not typer.confirm("Go ahead?"):
+        raise LocalError("nothing was done")
+
+
+def _told(event: object) -> str:
+    values = {name: getattr(event, name) for name in getattr(event, "__slots__", ())}
+    told = (f"{name} {'0x' + value.hex() if isinstance(value, bytes) else value}" for name, value in values.items())
+    return f"{type(event).__name__}({', '.join(told)})"
