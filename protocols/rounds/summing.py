@@ -58,6 +58,10 @@ class Announced:
         complete = len(said) == len(self._view.aggregators(self._height, self._cell, stripe))
         return said[0] if complete and len(set(said)) == 1 else None
 
+    def by(self, stripe: int) -> tuple[PeerKey, ...]:
+        """Who announced a stripe, the quickest first."""
+        return tuple(self._roots[stripe])
+
     def disputed(self, stripe: int) -> bool:
         """Whether the aggregators of a stripe announced different sums."""
         return len(set(self._roots[stripe].values())) > 1
@@ -146,8 +150,7 @@ class CellSum:
             agreed = self._announced.agreed(stripe)
             if agreed is not None:
                 self._asked.add(stripe)
-                holders = self._view.aggregators(self._height, self._cell, stripe)
-                effects.append(Fetch("sum", stripe, agreed, holders, CHUNK_MAX_BYTES))
+                effects.append(Fetch("sum", stripe, agreed, self._announced.by(stripe), CHUNK_MAX_BYTES))
             elif self._announced.disputed(stripe):
                 effects += self.add([stripe])
         return effects

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -151,3 +152,31 @@ def test_a_forgotten_sum_is_free() -> None:
     machine.forget(0, 1)
     assert machine.total(0, 1, ALL) is None
     assert len(machine._sums) == CHUNKS - 1
+
+
+def gathered_bytes(made: list[Striped]) -> tuple[int, int]:
+    """What stays in memory after gathering, and the most that there was meanwhile; blobs are made when asked for."""
+    machine = gatherer(made, keep=False)
+    tracemalloc.start()
+    for each in made:
+        todo = machine.want(each.contribution, range(CHUNKS))
+        while todo:
+            effect = todo.pop()
+            if isinstance(effect, Fetch):
+                blobs = tuple(bytearray(SERVED[digest]) for digest in effect.digests)
+                todo += machine.handle(Fetched(effect, tuple(map(bytes, blobs))), 0)
+            elif isinstance(effect, Job):
+                todo += machine.handle(run_job(effect), 0)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held, peak
+
+
+def test_memory_does_not_grow_with_the_number_of_contributors() -> None:
+    """Kept one by one, four contributions would take four times what one takes."""
+    gathered_bytes(MADE[:1])  # what is cached is cached
+    (one, one_peak), (four, four_peak) = gathered_bytes(MADE[:1]), gathered_bytes(MADE)
+    part = MADE[0].residues.nbytes // CHUNKS
+    assert one >= CHUNKS * part
+    assert four < one + part
+    assert four_peak < one_peak + 2 * part
