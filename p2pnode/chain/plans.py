@@ -291,8 +291,11 @@ def _proofs(file: Path, account: bytes) -> list[tuple[Pot, int, int, list[bytes]
 
 
 async def _allow(wallet: Wallet, places: Places, spender: bytes, amount: int) -> list[Step]:
-    """The approval that a transfer of $2PM needs, unless there is one."""
+    """The approval that a transfer of $2PM needs, unless there is one; raises `LocalError` if there is too little."""
     token = TwoPMToken(places["token"])
+    held = await wallet.ask(token.balance_of(wallet.address))
+    if held < amount:
+        raise LocalError(f"account 0x{wallet.address.hex()} holds {shown(held)} $2PM, less than {shown(amount)}")
     if await wallet.ask(token.allowance(wallet.address, spender)) >= amount:
         return []
     return [Step(f"let 0x{spender.hex()} take {shown(amount)} $2PM", token.approve(spender, amount))]

@@ -36,7 +36,7 @@ def add_stake_commands(operator: typer.Typer) -> None:
 def stake(
     settings: NodeSettings, amount: Amount, token: Token = False, deployment: Deployment = FILE, yes: Yes = False
 ) -> None:
-    """Stake with your own operator. Whoever registers it in a subnet afterwards needs no other stake."""
+    """Stake with your own operator; it counts in every subnet that the operator joins."""
     from p2pnode.chain import plans
     from p2pnode.cli.spend import carry_out
 
