@@ -13,13 +13,13 @@ library Tree {
         return level[0];
     }
 
-    function proof(bytes32[] memory inner, uint256 at) internal pure returns (bytes32[] memory path) {
+    function proof(bytes32[] memory inner, uint256 place) internal pure returns (bytes32[] memory path) {
         bytes32[] memory level = _leaves(inner);
         path = new bytes32[](0);
         while (level.length > 1) {
-            if (at ^ 1 < level.length) path = _with(path, level[at ^ 1]);
+            if (place ^ 1 < level.length) path = _with(path, level[place ^ 1]);
             level = _above(level);
-            at /= 2;
+            place /= 2;
         }
     }
 
