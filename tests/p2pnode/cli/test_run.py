@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import trio
 import structlog
 
 from p2pnode.cli import main as cli
@@ -154,6 +155,7 @@ def test_a_journal_that_the_disk_damaged(started: Callable[..., str], node: Path
     with FolderDisk(node, 1 << 20) as disk:
         disk.append(b"first record")
         disk.append(b"second record")
+        trio.run(disk.commit)
     journal = node / "journal"
     damaged = bytearray(journal.read_bytes())
     damaged[14] ^= 1
