@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import trio
 import structlog
+import trio
 
 from p2pnode.cli import main as cli
 from p2pnode.disk import FolderDisk
