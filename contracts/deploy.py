@@ -34,6 +34,7 @@ from contracts.bindings import (
 )
 from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
 from contracts.economy import Authority, LocalStakeSource, StakeVault
+from contracts.justice import Court, SlashingManager
 
 KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
 RECEIPT_TIMEOUT_S: Final = 120.0
@@ -41,6 +42,10 @@ FAUCET_WEI: Final = 10**20
 ONE: Final = 10**18
 VAULT_SLASHER: Final = 1
 """The role of the stake source: it alone slashes vaults."""
+COURT: Final = 4
+"""The role of the court: what it reports is slashed, unless the DAO vetoes it."""
+SOURCE_SLASHER: Final = 5
+"""The role of the slashing manager: it alone slashes the stake source."""
 
 
 class DeployError(Exception):
@@ -59,6 +64,8 @@ class Economics:
         commit_s: seconds for which validators commit to their votes before any is revealed.
         challenge_s: seconds for which a checkpoint may be disputed.
         snapshot_s: seconds for which the validators' weights are good for new votes once taken down.
+        slash_epoch_s, veto_s: seconds over which offences are gathered, and for which they may be vetoed then.
+        slash_cap, equivocation, wrong_sum: shares of a stake, of 10^18: the most an epoch costs, and what offences do.
     """
 
     min_stake_wei: int = 10**18
@@ -67,6 +74,11 @@ class Economics:
     commit_s: int = 3
     challenge_s: int = 6
     snapshot_s: int = 300
+    slash_epoch_s: int = 120
+    veto_s: int = 120
+    slash_cap: int = ONE
+    equivocation: int = ONE // 2
+    wrong_sum: int = ONE // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +141,7 @@ class _Deployer:
             "operators", lambda: OperatorRegistry.deployment(subnets, source, vault, economics.min_stake_wei)
         )
         anchor = self._anchor(economics, subnets, authority)
+        self._court(economics, subnets, source, authority)
         if dao:
             known = ("authority", "timelock", "token", "subnets")
             found_dao(self, dao, me, {name: bytes.fromhex(self._known[name]) for name in known})
@@ -140,6 +153,21 @@ class _Deployer:
         attestation = self.contract("attestation", lambda: Attestation.deployment(subnets, verifier, *times))
         terms = economics.bond_wei, economics.challenge_s
         return self.contract("anchor", lambda: CheckpointAnchor.deployment(subnets, attestation, *terms, authority))
+
+    def _court(self, economics: Economics, subnets: bytes, source: bytes, authority: bytes) -> None:
+        times = economics.slash_epoch_s, economics.veto_s
+        slashing = self.contract(
+            "slashing", lambda: SlashingManager.deployment(subnets, *times, economics.slash_cap, authority)
+        )
+        shares = economics.equivocation, economics.wrong_sum
+        court = self.contract("court", lambda: Court.deployment(subnets, slashing, *shares))
+        powers = Authority(authority)
+        for role, target, what, who in (
+            (COURT, slashing, function_selector("SlashingManager", "report"), court),
+            (SOURCE_SLASHER, source, function_selector("LocalStakeSource", "slash"), slashing),
+        ):
+            self.call(f"role {role} may", powers.set_target_function_role(target, [what], role))
+            self.call(f"role {role} is held", powers.grant_role(role, who))
 
     def _let_slash(self, powers: Authority, source: bytes, vaults: list[bytes]) -> None:
         self.call("source may slash", powers.grant_role(VAULT_SLASHER, source))

@@ -46,7 +46,6 @@ from protocols.wire.envelope import signer
 from protocols.wire.messages import NO_SUSPECTS
 
 MESH_CHECK_S: Final = 10.0
-BOOTSTRAP_PAUSES_S: Final = (1.0, 2.0)
 LINGER_POLL_S: Final = 0.5
 JOURNAL_RECORD_MAX_BYTES: Final = 1 << 24
 PLACE: Final = "place"
@@ -251,11 +250,6 @@ class Node:
         """Meets the bootstrap peers, learns where others are, joins the topics."""
         await self._inbound.subscribe()
         errors = await self._meet_bootstrap()
-        for pause in BOOTSTRAP_PAUSES_S:
-            if len(errors) < len(self._config.bootstrap) or not errors:
-                break
-            await self._ports.clock.sleep_until(self._ports.clock.now() + pause)  # hundreds may be joining at once
-            errors = await self._meet_bootstrap()
         if errors and len(errors) == len(self._config.bootstrap):
             raise Unreachable("no bootstrap peer answers: " + "; ".join(errors))
         await self._directory.mesh()

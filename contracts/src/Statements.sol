@@ -72,12 +72,17 @@ library Statements {
             && one.place == other.place;
     }
 
-    /// @notice The value of an aggregate: "the sum of the updates with these roots has this root".
+    /// @notice The value of an aggregate: "those chunks of the sum of the updates with these roots have this root".
     /// @param chunks how many chunks each update has
     /// @param roots of the contributors' updates, in the order of the certified set
-    /// @param sumRoot of the summed update
-    function sumValue(uint32 chunks, bytes32[] memory roots, bytes32 sumRoot) internal pure returns (bytes32) {
-        return keccak256(abi.encode(chunks, roots, sumRoot));
+    /// @param summed how many chunks the aggregator added: those of its stripes, ascending
+    /// @param sumRoot the root over the roots of these summed chunks
+    function sumValue(uint32 chunks, bytes32[] memory roots, uint32 summed, bytes32 sumRoot)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(chunks, roots, summed, sumRoot));
     }
 
     /// @notice The value of a step: "from this state this step leads to that one".

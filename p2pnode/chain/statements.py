@@ -82,9 +82,11 @@ def signer(signature: bytes, statement: Statement, chain_id: int, registry: Addr
     return Address(bytes.fromhex(recovered[2:]))
 
 
-def sum_value(chunks: int, roots: Sequence[Digest], sum_root: Digest) -> bytes:
-    """The value of an aggregate: the sum of the updates with these roots, of so many chunks each, has this root."""
-    return keccak(encode(["uint32", "bytes32[]", "bytes32"], (chunks, list(roots), sum_root)))
+def sum_value(chunks: int, roots: Sequence[Digest], summed: int, sum_root: Digest) -> bytes:
+    """The value of an aggregate: of the sum of the updates with these roots, of `chunks` chunks each, the `summed` ones
+    that the aggregator added, ascending, have this root over their roots.
+    """
+    return keccak(encode(["uint32", "bytes32[]", "uint32", "bytes32"], (chunks, list(roots), summed, sum_root)))
 
 
 def step_value(task: bytes, before: bytes, result: bytes) -> bytes:

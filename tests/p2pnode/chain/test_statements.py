@@ -62,8 +62,9 @@ def test_the_vectors_that_the_contracts_read_are_these():
         "sum": {
             "chunks": 2,
             "roots": [f"0x{root.hex()}" for root in roots],
+            "summed": 2,
             "sum_root": f"0x{(b's' * 32).hex()}",
-            "value": f"0x{sum_value(2, roots, Digest(b's' * 32)).hex()}",
+            "value": f"0x{sum_value(2, roots, 2, Digest(b's' * 32)).hex()}",
         },
         "step": f"0x{step_value(b't' * 32, b'a' * 32, b'b' * 32).hex()}",
     }

@@ -1,0 +1,103 @@
+"""From a proof to the slash, on the real stake source; contracts/test has the rules one by one."""
+
+import hashlib
+import struct
+
+import pytest
+
+from contracts.abi import function_selector
+from contracts.economy import Authority
+from contracts.justice import Court, Leaf, Position, SlashingManager, Sum
+from p2pnode.chain.statements import sum_value
+from protocols import merkle
+from tests.contracts.conftest import MIN_STAKE, VALIDATOR, address, signed
+
+EPOCH_S, VETO_S, HALF = 1, 1, 10**18 // 2
+PRIMES = (70368743587841, 70368743669761)
+AGGREGATE, VOTE = 5, 2
+
+
+@pytest.fixture
+def court(world):
+    manager = world.deploy(SlashingManager.deployment(world.subnets.address, EPOCH_S, VETO_S, HALF, world.authority))
+    made = world.deploy(Court.deployment(world.subnets.address, manager, HALF // 2, HALF))
+    powers = Authority(world.authority)
+    for role, target, contract, function, who in (
+        (91, manager, "SlashingManager", "report", made),
+        (92, world.source.address, "LocalStakeSource", "slash", manager),
+        (93, world.vault.address, "StakeVault", "slash", world.source.address),
+    ):
+        selectors = [function_selector(contract, function)]
+        world.send(world.founder, powers.set_target_function_role(target, selectors, role))
+        world.send(world.founder, powers.grant_role(role, who))
+    return Court(made), SlashingManager(manager)
+
+
+def executed(world, manager, operator, when):
+    """What an operator has left after its sentence of the epoch at a time."""
+    world.mine(EPOCH_S + VETO_S)
+    world.send(world.founder, manager.execute(world.source.address, address(operator), when // EPOCH_S))
+    _, assets = world.ask(world.vault.stake_of(address(operator), address(operator)))
+    return assets
+
+
+def test_an_equivocator_is_slashed_once(world, court):
+    where, manager = court
+    culprit = world.register(VALIDATOR)
+    honest = world.register(VALIDATOR)
+    one, other, third = ((VOTE, 1, 3, 15, 257, letter * 32) for letter in (b"x", b"y", b"z"))
+    proofs = [signed(world, culprit, statement) for statement in (one, other, third)]
+    world.send(world.founder, where.equivocation(one, proofs[0], other, proofs[1]))
+    reported = world.ledger.head.timestamp
+    world.send(world.founder, where.equivocation(one, proofs[0], third, proofs[2]))
+    sentence = world.ask(manager.sentence_of(world.source.address, address(culprit), reported // EPOCH_S))
+    assert sentence.share == HALF // 2
+    left = executed(world, manager, culprit, reported)
+    assert MIN_STAKE * 3 // 4 - 2 <= left <= MIN_STAKE * 3 // 4
+    with pytest.raises(Exception, match=r"^AlreadyExecuted: "):
+        world.send(world.founder, manager.execute(world.source.address, address(culprit), reported // EPOCH_S))
+    assert world.ask(world.vault.stake_of(address(honest), address(honest)))[1] == MIN_STAKE
+
+
+def residues(salt):
+    return [(salt * 7919 + j * 104729 + PRIMES[1] - 40_000) % PRIMES[1] for j in range(64)]
+
+
+def packed(values):
+    return struct.pack(">64Q", *values)
+
+
+def tree(values, chunk):
+    """The root of an update of two chunks, and the path of prime 1's leaf 5 of the second; other leaves are made up."""
+    leaves = [hashlib.sha256(bytes([position])).digest() for position in range(128)]
+    leaves[69] = hashlib.sha256(struct.pack(">BIBI", 0, chunk, 1, 5) + packed(values)).digest()
+    roots = [hashlib.sha256(b"other chunk").digest(), merkle.root(leaves)]
+    return merkle.root(roots), merkle.path(leaves, 69) + merkle.path(roots, 1)
+
+
+def test_a_wrong_sum_is_slashed_and_a_right_one_never(world, court):
+    where, manager = court
+    aggregator = world.register(VALIDATOR)
+    updates = [residues(salt) for salt in range(3)]
+    total = [sum(column) % PRIMES[1] for column in zip(*updates, strict=True)]
+    trees = [tree(values, 1) for values in updates]
+    leaves = [Leaf(packed(values), path) for values, (_, path) in zip(updates, trees, strict=True)]
+
+    def proof(claimed):
+        root, path = tree(claimed, 1)
+        roots = tuple(found for found, _ in trees)
+        stated = Sum(1, 3, 15, 2, 2, roots, 2, root)
+        signature = signed(world, aggregator, (AGGREGATE, 1, 3, 15, 2, sum_value(2, roots, 2, root)))
+        return where.wrong_sum(stated, signature, Position(1, 1, 5, 1), leaves, Leaf(packed(claimed), path))
+
+    with pytest.raises(Exception, match=r"^SumIsRight: "):
+        world.send(world.founder, proof(total))
+    wrong = [*total[:63], (total[63] + 1) % PRIMES[1]]
+    world.send(world.founder, proof(wrong))
+    reported = world.ledger.head.timestamp
+    assert executed(world, manager, aggregator, reported) <= MIN_STAKE // 2
+
+
+def test_leaves_have_64_residues():
+    with pytest.raises(ValueError, match="512 bytes"):
+        Leaf(bytes(511), ()).encoded()
