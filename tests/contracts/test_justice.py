@@ -15,6 +15,7 @@ from tests.contracts.conftest import MIN_STAKE, VALIDATOR, address, signed
 EPOCH_S, VETO_S, HALF = 1, 1, 10**18 // 2
 PRIMES = (70368743587841, 70368743669761)
 AGGREGATE, VOTE = 5, 2
+WRONG_SUM_GAS = 2_000_000
 
 
 @pytest.fixture
@@ -75,27 +76,42 @@ def tree(values, chunk):
     return merkle.root(roots), merkle.path(leaves, 69) + merkle.path(roots, 1)
 
 
+class Case:
+    """Updates of two chunks, of whose second one the aggregator states a sum."""
+
+    def __init__(self, world, where, aggregator, contributors):
+        self.world, self.where, self.aggregator = world, where, aggregator
+        updates = [residues(salt) for salt in range(contributors)]
+        self.total = [sum(column) % PRIMES[1] for column in zip(*updates, strict=True)]
+        self.roots, paths = zip(*(tree(values, 1) for values in updates), strict=True)
+        self.leaves = [Leaf(packed(values), path) for values, path in zip(updates, paths, strict=True)]
+
+    def proof(self, claimed):
+        root, path = tree(claimed, 1)
+        stated = Sum(1, 3, 15, 2, 2, self.roots, 2, root)
+        value = sum_value(2, self.roots, 2, root)
+        signature = signed(self.world, self.aggregator, (AGGREGATE, 1, 3, 15, 2, value))
+        return self.where.wrong_sum(stated, signature, Position(1, 1, 5, 1), self.leaves, Leaf(packed(claimed), path))
+
+    def wrong(self):
+        return self.proof([*self.total[:63], (self.total[63] + 1) % PRIMES[1]])
+
+
 def test_a_wrong_sum_is_slashed_and_a_right_one_never(world, court):
     where, manager = court
     aggregator = world.register(VALIDATOR)
-    updates = [residues(salt) for salt in range(3)]
-    total = [sum(column) % PRIMES[1] for column in zip(*updates, strict=True)]
-    trees = [tree(values, 1) for values in updates]
-    leaves = [Leaf(packed(values), path) for values, (_, path) in zip(updates, trees, strict=True)]
-
-    def proof(claimed):
-        root, path = tree(claimed, 1)
-        roots = tuple(found for found, _ in trees)
-        stated = Sum(1, 3, 15, 2, 2, roots, 2, root)
-        signature = signed(world, aggregator, (AGGREGATE, 1, 3, 15, 2, sum_value(2, roots, 2, root)))
-        return where.wrong_sum(stated, signature, Position(1, 1, 5, 1), leaves, Leaf(packed(claimed), path))
-
+    case = Case(world, where, aggregator, 3)
     with pytest.raises(Exception, match=r"^SumIsRight: "):
-        world.send(world.founder, proof(total))
-    wrong = [*total[:63], (total[63] + 1) % PRIMES[1]]
-    world.send(world.founder, proof(wrong))
+        world.send(world.founder, case.proof(case.total))
+    world.send(world.founder, case.wrong())
     reported = world.ledger.head.timestamp
     assert executed(world, manager, aggregator, reported) <= MIN_STAKE // 2
+
+
+def test_a_proof_with_16_contributors_costs_less_than_two_million_gas(world, court):
+    case = Case(world, court[0], world.register(VALIDATOR), 16)
+    gas = world.gas_used(world.founder, case.wrong())
+    assert 500_000 < gas < WRONG_SUM_GAS
 
 
 def test_leaves_have_64_residues():
