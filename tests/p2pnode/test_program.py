@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from p2pnode.errors import ChainError, SettingsError
-from p2pnode.identity import Identity, new_identity
+from p2pnode.identity import new_identity
 from p2pnode.learning.task import load_task
 from p2pnode.ports import RequestHandler
 from p2pnode.program import RealClock, _check_promise, leave_subnet, register_operator, show_operator
@@ -70,14 +70,6 @@ async def test_an_operator_registers_once_and_leaves(founded: Founded, tmp_path:
     assert (await show_operator(settings, identity))["registered"] == "left"
     with pytest.raises(ChainError):
         await leave_subnet(settings, identity)
-
-
-async def test_another_operator_cannot_take_a_peer(founded: Founded, tmp_path: Path) -> None:
-    first = new_identity()
-    await register_operator(settings_of(founded, tmp_path), first)
-    thief = Identity(first.peer_seed, new_identity().operator_key)
-    with pytest.raises(ChainError):
-        await register_operator(settings_of(founded, tmp_path), thief)
 
 
 async def test_the_first_bootstrap_peer_that_answers_says_where(founded: Founded, tmp_path: Path) -> None:
