@@ -46,6 +46,8 @@ from protocols.wire.envelope import signer
 from protocols.wire.messages import NO_SUSPECTS
 
 MESH_CHECK_S: Final = 10.0
+BOOTSTRAP_PAUSES_S: Final = (1.0, 2.0)
+FIND_PAUSES_S: Final = (0.5, 2.0, 8.0)
 LINGER_POLL_S: Final = 0.5
 JOURNAL_RECORD_MAX_BYTES: Final = 1 << 24
 PLACE: Final = "place"
@@ -250,6 +252,11 @@ class Node:
         """Meets the bootstrap peers, learns where others are, joins the topics."""
         await self._inbound.subscribe()
         errors = await self._meet_bootstrap()
+        for pause in BOOTSTRAP_PAUSES_S:
+            if len(errors) < len(self._config.bootstrap) or not errors:
+                break
+            await self._ports.clock.sleep_until(self._ports.clock.now() + pause)  # hundreds may be joining at once
+            errors = await self._meet_bootstrap()
         if errors and len(errors) == len(self._config.bootstrap):
             raise Unreachable("no bootstrap peer answers: " + "; ".join(errors))
         await self._directory.mesh()
@@ -387,7 +394,11 @@ class Node:
     async def _settle_in(self, view: EpochView) -> None:
         """Finds with whom this node will have to do, and the topics it needs; those who check meet the members."""
         await self._inbound.follow_proofs()
-        await self._directory.find(view.partners(self.me))
+        for pause in FIND_PAUSES_S:  # whoever is asked may not have met them yet
+            await self._directory.find(view.partners(self.me))
+            if not self._directory.missing(view.partners(self.me)):
+                break
+            await self._ports.clock.sleep_until(self._ports.clock.now() + pause)
         if self.me in view.committee or self.me in view.validators:
             await self._directory.meet(view.committee)
 

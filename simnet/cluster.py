@@ -32,6 +32,8 @@ LINGER_S: Final = 2.0
 """For nodes outside of our processes, that may be a step behind."""
 FINALITY_S: Final = 20.0
 POLL_S: Final = 0.25
+REGISTERED_POLL_MAX_S: Final = 5.0
+"""Each look at hundreds of operators costs the dev chain half a second."""
 
 
 class Cluster:
@@ -105,8 +107,10 @@ class Cluster:
 
     async def _open_when_registered(self, ground: Ground, reader: ChainReader) -> None:
         expected = {identity(self._scenario.seed, name).peer for name in self._home}
+        pause = POLL_S
         while not expected <= {record.peer for record in await reader.operators()}:
-            await trio.sleep(POLL_S)
+            await trio.sleep(pause)
+            pause = min(1.5 * pause, REGISTERED_POLL_MAX_S)
         if not (await reader.subnet()).opened_block:
             await open_for_all(ground, self._scenario.seed)
 

@@ -1,6 +1,7 @@
 """Reads one subnet's state for all nodes of a process: one poll of the head serves them all.
 
-State is read again only if a new block's logs bloom names one of the subnet's contracts: all their changes emit events.
+Operators and checkpoints are read again, each when asked for, only if a new block's logs bloom names their contract:
+all their changes emit events.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ HEAD_AGE_S: Final = 0.25
 PAGE: Final = 200
 LOG_BLOCKS: Final = 2000
 """So many blocks' logs are asked for at once."""
+MISSED_BLOCKS: Final = 16
+"""So many blocks that came between two polls are looked at one by one; after more, everything is read again."""
 MAX_CACHED_BLOCKS: Final = 4096
 
 
@@ -51,7 +54,8 @@ class ChainReader:
         self._head: Block | None = None
         self._asked_at = -math.inf
         self._blocks: dict[int, Block] = {}
-        self._stale = True
+        self._operators_stale = self._logs_stale = True
+        self._subnet_at = -1
         self._subnet: SubnetRecord | None = None
         self._operators: tuple[OperatorRecord, ...] = ()
         self._attestation: Address | None = None
@@ -106,7 +110,7 @@ class ChainReader:
         head, before = _block(found), self._head
         if head != before:
             await self._check_branch(head, blob(found.get("parentHash")), before)
-            self._stale = self._stale or before is None or head.number != before.number + 1 or self._touched(found)
+            await self._look_at(found, head.number, before)
             self._head = head
             self._remember(head)
             self.base_fee = quantity(found.get("baseFeePerGas", "0x0"))
@@ -126,26 +130,37 @@ class ChainReader:
             raise ChainError(f"another chain answers at {self.provider.url} than before: was it started anew?")
         self._blocks.clear()
         self._log, self._scanned = CheckpointLog(self.subnet_id), 0
-        self._stale = True
+        self._operators_stale = self._logs_stale = True
 
-    def _touched(self, block: Mapping[str, Any]) -> bool:
-        bloom = BloomFilter(int.from_bytes(blob(block.get("logsBloom")), "big"))
-        subnet = self._subnet
-        named = (self.registry, subnet.operators, subnet.anchor) if subnet else (self.registry,)
-        return any(bytes(address) in bloom for address in (*named, self._attestation or self.registry))
+    async def _look_at(self, newest: Mapping[str, Any], number: int, before: Block | None) -> None:
+        """Which of what we know may have changed in the blocks since the last look."""
+        if before is None or not before.number < number <= before.number + MISSED_BLOCKS:
+            self._operators_stale = self._logs_stale = True
+            return
+        missed = [("eth_getBlockByNumber", (hex(each), False)) for each in range(before.number + 1, number)]
+        for block in [newest, *(await self.provider.ask_all(missed) if missed else ())]:
+            bloom = BloomFilter(int.from_bytes(blob((block or {}).get("logsBloom")), "big"))
+            subnet = self._subnet
+            registries = (self.registry, subnet.operators) if subnet else (self.registry,)
+            votes = (subnet.anchor, self._attestation or subnet.anchor) if subnet else ()
+            self._operators_stale |= any(bytes(address) in bloom for address in registries)
+            self._logs_stale |= any(bytes(address) in bloom for address in (*registries, *votes))
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
     async def subnet(self) -> SubnetRecord:
         """The subnet as the registry names it."""
-        await self._refresh()
-        assert self._subnet is not None
-        return self._subnet
+        async with self._lock:
+            return await self._know_subnet(await self._advance())
 
     async def operators(self) -> tuple[OperatorRecord, ...]:
         """All stays that were ever recorded, in the order of joining."""
-        await self._refresh()
-        return self._operators
+        async with self._lock:
+            subnet = await self._know_subnet(await self._advance())
+            if self._operators_stale:
+                await self._read_operators(subnet)
+                self._operators_stale = False
+            return self._operators
 
     async def anchors(self, from_height: int) -> tuple[AnchorRecord, ...]:
         """All checkpoints at or above a height, in the order of their proposals."""
@@ -154,8 +169,13 @@ class ChainReader:
 
     async def checkpoints(self) -> CheckpointLog:
         """All that the logs say of checkpoints; it changes as blocks come."""
-        await self._refresh()
-        return self._log
+        async with self._lock:
+            head = await self._advance()
+            subnet = await self._know_subnet(head)
+            if self._logs_stale:
+                await self._read_logs(subnet, head.number)
+                self._logs_stale = False
+            return self._log
 
     async def attestation(self) -> Address:
         """Where the validators vote."""
@@ -168,16 +188,11 @@ class ChainReader:
         """A contract's answer, not cached; raises `ChainError` with the contract's words."""
         return _decoded(view, (await self._call_all([view]))[0])
 
-    async def _refresh(self) -> None:
-        async with self._lock:
-            head = await self._advance()
-            if not self._stale:
-                return
-            if self._subnet is None or not self._subnet.opened_block:
-                self._subnet = await self._read_subnet()
-            await self._read_operators(self._subnet)
-            await self._read_logs(self._subnet, head.number)
-            self._stale = False
+    async def _know_subnet(self, head: Block) -> SubnetRecord:
+        """Read in each block until it is opened: nothing of it changes then."""
+        if self._subnet is None or (not self._subnet.opened_block and self._subnet_at != head.number):
+            self._subnet, self._subnet_at = await self._read_subnet(), head.number
+        return self._subnet
 
     async def _read_subnet(self) -> SubnetRecord:
         found = await self.ask(SubnetRegistry(self.registry).subnet(self.subnet_id))

@@ -1,4 +1,4 @@
-"""Bounds on what is kept and done for others: bytes that have come and are not used up, and answers not yet read."""
+"""Bounds on what is kept and done for others: bytes that came and are not used up, answers that are not read yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from libp2p.peer.id import ID
 
 
 class Budget:
-    """Bytes that have arrived and wait: on streams, and in frames that are not whole yet.
+    """Bytes that wait for a peer: on streams, in frames that are not whole yet, in answers that are not read yet.
 
     Where a peer exceeds its share, or all together the whole, whoever holds most loses the stream that has waited
     longest. An honest peer's bytes do not wait long; of sybils none has to hold most, but all are bounded together.
@@ -71,45 +71,23 @@ class Holding:
             self._budget.resize(self, size)
 
 
-class Places:
-    """Work that is done for others at the same time: so much in all, so much for each.
+class Turns:
+    """So much work for each peer at the same time; more of it waits."""
 
-    Who finds all places taken waits; one that has been held for longer than `patience` seconds is then taken away.
-    """
-
-    def __init__(self, total: int, each: int, patience: float) -> None:
-        self._total, self._each, self._patience = total, each, patience
-        self._held: OrderedDict[object, tuple[ID, float, trio.CancelScope]] = OrderedDict()
-        self._by_peer: Counter[ID] = Counter()
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._busy: Counter[ID] = Counter()
         self._changed = trio.Event()
 
     @asynccontextmanager
-    async def place(self, peer: ID) -> AsyncIterator[trio.CancelScope]:
-        """Holds a place for as long as the block lasts; its scope is cancelled if the place is taken away."""
-        while self._by_peer[peer] >= self._each or len(self._held) >= self._total:
-            await self._wait()
-        token = object()
-        with trio.CancelScope() as scope:
-            self._held[token] = peer, trio.current_time(), scope
-            self._by_peer[peer] += 1
-            try:
-                yield scope
-            finally:
-                self._leave(token, peer)
-
-    async def _wait(self) -> None:
-        """Until a place becomes free, or the oldest may be taken away."""
-        _, since, scope = next(iter(self._held.values()))
-        with trio.move_on_at(since + self._patience) as patience:
+    async def turn(self, peer: ID) -> AsyncIterator[None]:
+        """Holds one of the peer's turns for as long as the block lasts."""
+        while self._busy[peer] >= self._each:
             await self._changed.wait()
-        if patience.cancelled_caught and len(self._held) >= self._total:
-            scope.cancel()
-            await self._changed.wait()
-
-    def _leave(self, token: object, peer: ID) -> None:
-        del self._held[token]
-        self._by_peer[peer] -= 1
-        if not self._by_peer[peer]:
-            del self._by_peer[peer]
-        self._changed.set()
-        self._changed = trio.Event()
+        self._busy[peer] += 1
+        try:
+            yield
+        finally:
+            self._busy -= Counter([peer])
+            self._changed.set()
+            self._changed = trio.Event()

@@ -6,6 +6,7 @@ in turns, on a stream of the protocol; a few such streams are kept for each peer
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,11 +17,11 @@ from libp2p.network.stream.net_stream import NetStream
 from p2pnode.errors import Unreachable
 from p2pnode.ports import Incoming, RequestHandler
 from p2pnode.transport.addresses import peer_key_of
-from p2pnode.transport.budget import Places
+from p2pnode.transport.budget import Turns
 from p2pnode.transport.frames import FrameError, FrameReader, pack
 from p2pnode.transport.inbox import Inbox
 from p2pnode.transport.limits import Limits
-from p2pnode.transport.overrides.yamux import reader_of
+from p2pnode.transport.overrides.yamux import Stream, reader_of
 from p2pnode.transport.rates import Rates
 from protocols.errors import LocalError, MalformedError, RemoteError
 from protocols.types import PeerKey, short
@@ -155,13 +156,11 @@ class Answering:
     """What all streams of requests share: how many may be answered at once, and how often each peer may ask."""
 
     def __init__(self, limits: Limits) -> None:
-        self.places = Places(
-            limits.responses_at_once, limits.responses_at_once_per_peer, limits.response_patience_seconds
-        )
+        self.turns = Turns(limits.responses_at_once_per_peer)
         self._rates = Rates(limits.requests_per_second, limits.requests_burst, limits.known_peers)
         self._pause = 1.0 / limits.requests_per_second
 
-    async def turn(self, asker: PeerKey) -> None:
+    async def may_ask(self, asker: PeerKey) -> None:
         """Waits until this peer may ask again."""
         while not self._rates.allows(asker):
             await trio.sleep(self._pause)
@@ -172,25 +171,30 @@ async def answer_requests(
 ) -> None:
     """Serves one stream of requests until it ends. A handler's RemoteError blames the asker and closes the stream.
 
-    An answer that the asker does not read within `response_seconds` ends the stream, and so does one that keeps others
-    waiting.
+    An answer that the asker does not read within `response_seconds` ends the stream, and so does one that is too much
+    for the budget (budget.py).
     """
     asker = peer_key_of(stream.muxed_conn.peer_id)
     reader = reader_of(stream)
     async with _serving(stream, asker, limits, report):
         while (request := await reader.frame(limits.request_bytes)) is not None:
-            await answering.turn(asker)
-            read = False
-            async with answering.places.place(stream.muxed_conn.peer_id):
+            await answering.may_ask(asker)
+            async with answering.turns.turn(stream.muxed_conn.peer_id):
                 response = await handler(asker, request)
                 if len(response) > limits.response_bytes:
                     raise LocalError(f"a response of {len(response)} bytes: {limits.response_bytes} are allowed")
-                with trio.move_on_after(limits.response_seconds):
-                    await stream.muxed_stream.write(pack(response))
-                    read = True
-            if not read:
-                report("response-unread", asker)
-                return
+                if not await _read_in_time(stream, pack(response), limits):
+                    report("response-unread", asker)
+                    return
+
+
+async def _read_in_time(stream: NetStream, frame: bytes, limits: Limits) -> bool:
+    """Sends an answer, which counts against the asker's budget until it is read."""
+    muxed = stream.muxed_stream
+    holding = muxed.hold(len(frame)) if isinstance(muxed, Stream) else contextlib.nullcontext()
+    with holding, trio.move_on_after(limits.response_seconds) as patience:
+        await muxed.write(frame)
+    return not patience.cancelled_caught
 
 
 @asynccontextmanager

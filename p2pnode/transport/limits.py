@@ -27,9 +27,8 @@ class Limits:
     inbox_share: float = 0.25
     """Of the inbox, for any one peer."""
     unread_bytes: int = 64 * MIB
-    unread_bytes_per_peer: int = 8 * MIB
-    """On streams and in unfinished frames; see budget.py."""
-    responses_at_once: int = 16
+    unread_bytes_per_peer: int = 20 * MIB
+    """On streams, in unfinished frames and in unread answers; see budget.py."""
     responses_at_once_per_peer: int = 4
     seen_messages: int = 65536
     known_peers: int = 8192
@@ -41,7 +40,7 @@ class Limits:
     connections_per_address: int = 32
     connections_per_local_address: int = 512
     """Of this machine itself (loopback), where many peers may share an address."""
-    handshakes_in_progress: int = 64
+    handshakes_in_progress: int = 256
     handshakes_per_address: int = 16
     dials_in_parallel: int = 4
     inbound_streams_per_connection: int = 64
@@ -86,6 +85,4 @@ class Limits:
     request_seconds: float = 60.0
     frame_seconds: float = 60.0
     response_seconds: float = 60.0
-    response_patience_seconds: float = 5.0
-    """For which an answer may keep its place unread while others wait for places."""
     close_seconds: float = 1.0

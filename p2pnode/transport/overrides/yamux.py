@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
@@ -137,6 +138,16 @@ class Stream(IMuxedStream):
         """So many bytes that were read are still held for the peer, as part of a frame."""
         self._kept = size
         self._account()
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """So many bytes are kept to be written, within the block; they count against the peer's budget."""
+        holding = self.muxed_conn.budget.hold(self.muxed_conn.peer_id, self.abort)
+        holding.resize(size)
+        try:
+            yield
+        finally:
+            holding.resize(0)
 
     def set_deadline(self, ttl: int) -> None:
         raise NotImplementedError("use trio's cancel scopes")

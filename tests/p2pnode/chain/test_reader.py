@@ -23,7 +23,7 @@ from contracts.devchain_rpc import JsonRpc
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 from contracts.terms import Terms
 from p2pnode.chain.provider import HttpxProvider
-from p2pnode.chain.reader import HEAD_AGE_S, ChainReader
+from p2pnode.chain.reader import HEAD_AGE_S, MISSED_BLOCKS, ChainReader
 from p2pnode.errors import ChainError
 
 ALICE = Account.from_key(b"\x02" * 32)
@@ -102,6 +102,8 @@ async def reader(chain):
 
 
 async def test_many_nodes_share_one_poll(reader, autojump_clock):
+    await reader.operators()
+    await reader.anchors(0)
     await trio.sleep(HEAD_AGE_S)
     reader.provider.asked.clear()
 
@@ -121,6 +123,7 @@ async def test_empty_blocks_are_not_worth_a_look_and_full_ones_are(chain, reader
         chain.mine()
         await trio.sleep(HEAD_AGE_S)
         assert (await reader.operators())[0].stake == 5
+        assert await reader.anchors(0) == ()
     reader.provider.asked.clear()
     chain.mine()
     await trio.sleep(HEAD_AGE_S)
@@ -129,7 +132,8 @@ async def test_empty_blocks_are_not_worth_a_look_and_full_ones_are(chain, reader
     chain.checkpoint(1)
     await trio.sleep(HEAD_AGE_S)
     assert [record.height for record in await reader.anchors(0)] == [1]
-    assert (reader.provider.asked["eth_call"], reader.provider.asked["eth_getLogs"]) == (1, 1)
+    await reader.operators()  # of whom that block's logs say nothing
+    assert (reader.provider.asked["eth_call"], reader.provider.asked["eth_getLogs"]) == (0, 1)
 
 
 async def test_a_change_in_a_block_that_was_missed_is_seen(chain, reader, autojump_clock):
@@ -137,6 +141,27 @@ async def test_a_change_in_a_block_that_was_missed_is_seen(chain, reader, autoju
     chain.mine(5)
     await trio.sleep(HEAD_AGE_S)
     assert [record.height for record in await reader.anchors(0)] == [1]
+
+
+async def test_blocks_that_were_missed_are_looked_at_one_by_one(chain, reader, autojump_clock):
+    await reader.operators()
+    reader.provider.asked.clear()
+    chain.mine(5)
+    await trio.sleep(HEAD_AGE_S)
+    await reader.operators()
+    assert reader.provider.asked["eth_call"] == 0
+    chain.mine(MISSED_BLOCKS + 1)
+    await trio.sleep(HEAD_AGE_S)
+    await reader.operators()
+    assert reader.provider.asked["eth_call"] == 1
+
+
+async def test_while_only_the_subnet_is_asked_for_operators_are_not_read(chain, reader, autojump_clock):
+    reader.provider.asked.clear()
+    chain.mine(MISSED_BLOCKS + 1)
+    await trio.sleep(HEAD_AGE_S)
+    assert (await reader.subnet()).subnet_id == 1
+    assert reader.provider.asked["eth_getLogs"] == reader.provider.asked["eth_call"] == 0
 
 
 async def test_blocks_by_number_are_asked_for_once(chain, reader):

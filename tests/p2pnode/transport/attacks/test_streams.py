@@ -50,17 +50,19 @@ async def test_half_sent_frames_take_no_more_than_the_budget(world) -> None:
         assert 512 * KIB < max(most, budget_of(at).bytes) <= 2 * MIB
 
 
-async def test_answers_that_nobody_reads_do_not_keep_others_waiting(world) -> None:
-    limits = Limits(responses_at_once=4, responses_at_once_per_peer=4, response_patience_seconds=0.2)
+async def test_answers_that_nobody_reads_do_not_fill_memory_nor_keep_others_waiting(world) -> None:
+    limits = Limits(unread_bytes=9 * MIB, unread_bytes_per_peer=5 * MIB)
     async with arena(world, limits) as at:
-        attacker = await raw_peer(at.victim.address, "deaf")
-        at.attackers = {attacker.peer}
+        crowd = [await raw_peer(at.victim.address, f"deaf {number}") for number in range(4)]
+        at.attackers = {each.peer for each in crowd}
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(attacker.is_cut_off, 60)  # it reads, but gives its streams no new window
-            for _ in range(8):
-                stream = await attacker.open(BLOB)
-                await attacker.data(stream, LENGTH.pack(3) + b"big")
-            await world.until(lambda: at.named("response-unread", attacker.peer) >= 2, seconds=10)
+            for attacker in crowd:
+                nursery.start_soon(attacker.is_cut_off, 60)  # it reads, but gives its streams no new window
+                for _ in range(8):
+                    await attacker.data(await attacker.open(BLOB), LENGTH.pack(3) + b"big")
+            await world.until(lambda: at.reported("unread-bytes-evicted") >= 10, seconds=10)
+            await at.passes(3)
+            assert 2 * MIB < budget_of(at).bytes <= 9 * MIB
             nursery.cancel_scope.cancel()
 
 
