@@ -10,8 +10,9 @@ from protocols.params import Params
 from protocols.security.claims import Assumptions, Claims, Finding, broken, findings
 
 ARMOURED: Final = False
-"""Whether the armoured round (checked dealing, two-phase agreement) is complete. While it is not, no preset that claims
-safety among strangers starts. This is the one switch; `p2pnode params explain` works either way."""
+"""Whether the armoured round is complete: it is built, but has not stood its thousands of rounds against random
+adversaries. While it has not, no preset that claims safety among strangers starts. This is the one switch;
+`p2pnode params explain` works either way."""
 
 PRESETS: Final = {
     "dev": Params(),
@@ -121,8 +122,9 @@ def require_startable(params: Params) -> Params:
     require_claims(params)
     if CLAIMED[params.preset] is not None and not ARMOURED:
         raise LocalError(
-            f"preset {params.preset!r} cannot start yet: it promises safety among strangers, which needs the armoured "
-            "round (checked dealing, two-phase agreement); use preset 'dev' among peers that follow the protocol"
+            f"preset {params.preset!r} cannot start yet: it promises safety among strangers, and the armoured round "
+            "(checked dealing, two-phase agreement) is not tried enough; use preset 'dev' among peers that follow the "
+            "protocol"
         )
     return params
 
