@@ -33,8 +33,8 @@ from contracts.bindings import (
     Transaction,
 )
 from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
+from contracts.deploy_justice import Justice, deploy_justice
 from contracts.economy import Authority, LocalStakeSource, StakeVault
-from contracts.justice import Court, SlashingManager
 
 KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
 RECEIPT_TIMEOUT_S: Final = 120.0
@@ -42,10 +42,6 @@ FAUCET_WEI: Final = 10**20
 ONE: Final = 10**18
 VAULT_SLASHER: Final = 1
 """The role of the stake source: it alone slashes vaults."""
-COURT: Final = 4
-"""The role of the court: what it reports is slashed, unless the DAO vetoes it."""
-SOURCE_SLASHER: Final = 5
-"""The role of the slashing manager: it alone slashes the stake source."""
 
 
 class DeployError(Exception):
@@ -53,8 +49,8 @@ class DeployError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Economics:
-    """What is fixed for good when the contracts are deployed.
+class Economics(Justice):
+    """What is fixed for good when the contracts are deployed; by name, since `Justice` has its terms before these.
 
     Attributes:
         min_stake_wei: the least stake.
@@ -64,8 +60,6 @@ class Economics:
         commit_s: seconds for which validators commit to their votes before any is revealed.
         challenge_s: seconds for which a checkpoint may be disputed.
         snapshot_s: seconds for which the validators' weights are good for new votes once taken down.
-        slash_epoch_s, veto_s: seconds over which offences are gathered, and for which they may be vetoed then.
-        slash_cap, equivocation, wrong_sum: shares of a stake, of 10^18: the most an epoch costs, and what offences do.
     """
 
     min_stake_wei: int = 10**18
@@ -74,11 +68,6 @@ class Economics:
     commit_s: int = 3
     challenge_s: int = 6
     snapshot_s: int = 300
-    slash_epoch_s: int = 120
-    veto_s: int = 120
-    slash_cap: int = ONE
-    equivocation: int = ONE // 2
-    wrong_sum: int = ONE // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +130,8 @@ class _Deployer:
             "operators", lambda: OperatorRegistry.deployment(subnets, source, vault, economics.min_stake_wei)
         )
         anchor = self._anchor(economics, subnets, authority)
-        self._court(economics, subnets, source, authority)
+        bases = {"authority": authority, "subnets": subnets, "source": source, "anchor": anchor}
+        deploy_justice(self, economics, treasury, bases)
         if dao:
             known = ("authority", "timelock", "token", "subnets")
             found_dao(self, dao, me, {name: bytes.fromhex(self._known[name]) for name in known})
@@ -153,21 +143,6 @@ class _Deployer:
         attestation = self.contract("attestation", lambda: Attestation.deployment(subnets, verifier, *times))
         terms = economics.bond_wei, economics.challenge_s
         return self.contract("anchor", lambda: CheckpointAnchor.deployment(subnets, attestation, *terms, authority))
-
-    def _court(self, economics: Economics, subnets: bytes, source: bytes, authority: bytes) -> None:
-        times = economics.slash_epoch_s, economics.veto_s
-        slashing = self.contract(
-            "slashing", lambda: SlashingManager.deployment(subnets, *times, economics.slash_cap, authority)
-        )
-        shares = economics.equivocation, economics.wrong_sum
-        court = self.contract("court", lambda: Court.deployment(subnets, slashing, *shares))
-        powers = Authority(authority)
-        for role, target, what, who in (
-            (COURT, slashing, function_selector("SlashingManager", "report"), court),
-            (SOURCE_SLASHER, source, function_selector("LocalStakeSource", "slash"), slashing),
-        ):
-            self.call(f"role {role} may", powers.set_target_function_role(target, [what], role))
-            self.call(f"role {role} is held", powers.grant_role(role, who))
 
     def _let_slash(self, powers: Authority, source: bytes, vaults: list[bytes]) -> None:
         self.call("source may slash", powers.grant_role(VAULT_SLASHER, source))
@@ -277,7 +252,7 @@ def main(arguments: list[str] | None = None) -> int:
         key = bytes.fromhex(os.environ.get(KEY_VARIABLE, "").removeprefix("0x"))
         if len(key) != 32:
             raise DeployError(f"set {KEY_VARIABLE} to the deployer's private key, 32 bytes in hex")
-        economics = Economics(options.min_stake_wei, options.exit_delay_s)
+        economics = Economics(min_stake_wei=options.min_stake_wei, exit_delay_s=options.exit_delay_s)
         made = deploy(options.url, key, options.out, economics, Dao() if options.dao else None)
     except (DeployError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

@@ -35,6 +35,10 @@ class Authority(Contract):
     def set_target_function_role(self, target: bytes, selectors: Sequence[bytes], role: int) -> Transaction:
         return self._send("setTargetFunctionRole", target, list(selectors), role)
 
+    def role_of(self, target: bytes, selector: bytes) -> View[int]:
+        """The role that a function of a contract needs."""
+        return self._ask(_int, "getTargetFunctionRole", target, selector)
+
     def has_role(self, role: int, account: bytes) -> View[bool]:
         return self._ask(lambda member, _delay: bool(member), "hasRole", role, account)
 

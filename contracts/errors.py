@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from contracts.abi import CONTRACTS, AbiError, decode_error, interface, selector
 from contracts.economy_words import ECONOMY_WORDS
+from contracts.justice_words import JUSTICE_WORDS
 
 WORDS: Final[dict[str, str]] = {
     "AlreadyBonded": "{proposer} has a bond in subnet {subnetId} already, or has not taken the last one back",
@@ -73,6 +74,7 @@ WORDS: Final[dict[str, str]] = {
     "WrongSigner": "signature {position} is of {actual}, not of {expected}",
     "ZeroHeader": "a checkpoint's header cannot be zero",
     **ECONOMY_WORDS,
+    **JUSTICE_WORDS,
 }
 """What each custom error of the contracts says to people."""
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from contracts.abi import CONTRACTS, decode_event, interface
 from contracts.economy_events import ECONOMY_EVENTS, EconomyEvent
+from contracts.justice_events import JUSTICE_EVENTS, JusticeEvent
 
 # -- subnets and operators ---------------------------------------------------------------------------------------------
 
@@ -180,6 +181,7 @@ Event = (
     | Unbonded
     | VotingBegan
     | EconomyEvent
+    | JusticeEvent
 )
 """Those that nodes read; the contracts have more."""
 EVENTS: Final[dict[str, Callable[..., Event]]] = {
@@ -200,6 +202,7 @@ EVENTS: Final[dict[str, Callable[..., Event]]] = {
         Settled,
         SnapshotTaken,
         *ECONOMY_EVENTS,
+        *JUSTICE_EVENTS,
         SubnetFounded,
         SubnetOpened,
         Unbonded,

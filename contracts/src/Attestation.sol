@@ -20,6 +20,7 @@ contract Attestation is IAttestation {
     }
 
     ISubnetRegistry public immutable SUBNETS;
+    /// @inheritdoc IAttestation
     IQuorumVerifier public immutable VERIFIER;
     /// @notice For how long after a vote began nobody reveals.
     uint256 public immutable COMMIT_SECONDS;

@@ -16,6 +16,7 @@ contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
     uint256 public constant MAX_UNFINAL = 256;
 
     ISubnetRegistry public immutable SUBNETS;
+    /// @inheritdoc ICheckpointAnchor
     IAttestation public immutable ATTESTATION;
     uint256 public immutable BOND_WEI;
     /// @notice For how long after its proposal a checkpoint may be disputed, and is not final.

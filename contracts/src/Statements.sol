@@ -16,7 +16,8 @@ uint8 constant KIND_RELEASE = 3;
 uint8 constant KIND_ATTESTATION = 4;
 /// @dev value: {Statements.sumValue}; place: the cell.
 uint8 constant KIND_AGGREGATE = 5;
-/// @dev value: {Statements.stepValue}, what a step of a disputed computation leads to; place: the step.
+/// @dev value: {Statements.stepValue}, what a step of a disputed computation leads to; place: `game << 32 | step`, so that
+///      no two games ask one validator for one slot.
 uint8 constant KIND_STEP = 6;
 
 /// @param kind one of the constants above
@@ -86,7 +87,7 @@ library Statements {
     }
 
     /// @notice The value of a step: "from this state this step leads to that one".
-    /// @param task what the steps are of: a checkpoint's key
+    /// @param task what the steps are of: hash of a checkpoint's key, the number of steps, the root over their states
     function stepValue(bytes32 task, bytes32 before, bytes32 result) internal pure returns (bytes32) {
         return keccak256(abi.encode(task, before, result));
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IQuorumVerifier} from "./IQuorumVerifier.sol";
+
 /// @title The validators' votes on checkpoints: committed first, revealed later, weighed by a snapshot of their stake
 /// @notice A validator commits to the hash of its own EIP-712 signature and reveals the signature once commitments are
 ///         closed, so that nobody can vote by copying what another found. Anybody may reveal for many at once.
@@ -95,4 +97,7 @@ interface IAttestation {
         external
         view
         returns (bytes26 commitment, uint48 time);
+
+    /// @notice Who checks the votes.
+    function VERIFIER() external view returns (IQuorumVerifier);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IAttestation} from "./IAttestation.sol";
+
 /// @title The checkpoints of every subnet, and which of them are final
 /// @notice A proposal costs about 30,000 gas: it only moves its proposer's rolling hash and says in a log what it is of.
 ///         It becomes a record when somebody opens it from that hash; then validators vote ({IAttestation}), anybody
@@ -143,4 +145,7 @@ interface ICheckpointAnchor {
 
     /// @notice The newest final checkpoint's key, zero if there is none.
     function finalKey(uint256 subnetId) external view returns (bytes32);
+
+    /// @notice Where its checkpoints are voted on.
+    function ATTESTATION() external view returns (IAttestation);
 }
