@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Final
@@ -26,6 +27,8 @@ from protocols.errors import LocalError, MalformedError
 from protocols.types import Digest, PeerKey, short
 from protocols.wire.codec import decode, encode
 
+WARM_BYTES: Final = 2 << 20
+"""Kept of what was served last, so that it is not read and checked anew for each that asks; or one blob, if larger."""
 _ROOM: Final = RESPONSE_MAX_BYTES - 1024
 REQUEST_MAX_S: Final = 15.0
 """For one request; the slowest holder that is still of use sends 280 kB/s. A slower one is passed over."""
@@ -43,7 +46,7 @@ class BlobExchange:
         self, transport: Transport, disk: Disk, count: Callable[[int], None], complain: Callable[[str], None]
     ) -> None:
         self._transport, self._disk, self._count, self._complain = transport, disk, count, complain
-        self._big: tuple[Digest, bytes] | None = None
+        self._warm: OrderedDict[Digest, bytes] = OrderedDict()
         transport.serve(BLOB, self._serve)
 
     async def fetch(self, wanted: Fetch) -> tuple[bytes, ...] | None:
@@ -111,15 +114,21 @@ class BlobExchange:
         return encode(BlobResponse(tuple(parts)))
 
     def _read(self, digest: Digest) -> bytes | None:
-        """A blob of this disk. The last big one is remembered: its parts are asked for one after another."""
-        if self._big is not None and self._big[0] == digest:
-            return self._big[1]
+        """A blob of this disk. What was asked for last is remembered: an update is asked for by six peers at once, and
+        a big blob in parts, one after another.
+        """
+        if digest in self._warm:
+            self._warm.move_to_end(digest)
+            return self._warm[digest]
         try:
             blob = self._disk.get(digest)
         except LocalError as error:
             self._complain(str(error))
             self._disk.drop(digest)
             return None
-        if blob is not None and len(blob) > PART_BYTES:
-            self._big = digest, blob
+        if blob is not None:
+            self._warm[digest] = blob
+            warm = sum(map(len, self._warm.values()))
+            while warm > WARM_BYTES and len(self._warm) > 1:
+                warm -= len(self._warm.popitem(last=False)[1])
         return blob

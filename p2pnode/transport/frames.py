@@ -72,7 +72,8 @@ class FrameReader:
             await self._fill(prefix + length)
         if scope.cancelled_caught:
             raise FrameError(f"a frame of {length} bytes was not there after {FRAME_SECONDS:.0f} s")
-        body = bytes(self._buffer[prefix : prefix + length])
+        with memoryview(self._buffer) as view:
+            body = bytes(view[prefix : prefix + length])
         del self._buffer[: prefix + length]
         self._keep(len(self._buffer))
         return body

@@ -46,8 +46,8 @@ class Session(SecureSession):
         self._encrypt = protocol.cipher_state_encrypt.encrypt_with_ad
         self._decrypt = protocol.cipher_state_decrypt.decrypt_with_ad
         self._raw = raw
-        self._cipher = bytearray()
-        self._plain = bytearray()
+        self._cipher = b""  # the beginning of a message that is not whole yet
+        self._plain = b""
 
     async def read(self, n: int | None = None) -> bytes:
         """At most `n` bytes, at least one; b"" when the other side has closed.
@@ -59,36 +59,34 @@ class Session(SecureSession):
             data = await self._raw.read(_READ_BYTES)
             if not data:
                 return b""
-            self._cipher += data
-            self._decrypt_complete()
+            self._plain = self._decrypted(self._cipher + data if self._cipher else data)
         if n is None or n >= len(self._plain):
-            out = bytes(self._plain)
-            self._plain.clear()
+            out, self._plain = self._plain, b""
         else:
-            out = bytes(self._plain[:n])
-            del self._plain[:n]
+            out, self._plain = self._plain[:n], self._plain[n:]
         return out
 
     async def write(self, data: bytes) -> None:
-        out = bytearray()
+        out, view = [], memoryview(data)
         for start in range(0, len(data), MAX_PLAINTEXT_LENGTH):
-            sealed = self._encrypt(None, data[start : start + MAX_PLAINTEXT_LENGTH])
-            out += len(sealed).to_bytes(2, "big")
-            out += sealed
-        await self._raw.write(bytes(out))
+            sealed = self._encrypt(None, view[start : start + MAX_PLAINTEXT_LENGTH])
+            out += [len(sealed).to_bytes(2, "big"), sealed]
+        await self._raw.write(b"".join(out))
 
     async def close(self) -> None:
         await self._raw.close()
 
-    def _decrypt_complete(self) -> None:
-        cipher, at = self._cipher, 0
+    def _decrypted(self, cipher: bytes) -> bytes:
+        """What the whole messages say; the rest is kept."""
+        plain, view, at = [], memoryview(cipher), 0
         while len(cipher) - at >= 2:
             end = at + 2 + int.from_bytes(cipher[at : at + 2], "big")
             if end > len(cipher):
                 break
             try:
-                self._plain += self._decrypt(None, bytes(cipher[at + 2 : end]))
+                plain.append(self._decrypt(None, view[at + 2 : end]))
             except InvalidTag as error:
                 raise ConnectionClosedError("a Noise message did not authenticate", transport="noise") from error
             at = end
-        del cipher[:at]
+        self._cipher = cipher[at:]
+        return plain[0] if len(plain) == 1 else b"".join(plain)

@@ -349,19 +349,18 @@ class Yamux(IMuxedConn):
             await self.secured_conn.close()  # the read loop ends with it
 
     async def _read_loop(self) -> None:
-        buffer = bytearray()
+        rest = b""
         try:
             while data := await self.secured_conn.read():
-                buffer += data
-                self._consume(buffer)
+                rest = self._consume(rest + data if rest else data)
         except ProtocolError:
             self._misbehaved("yamux-violation", self.peer_id)
         except (BaseLibp2pError, OSError):
             return
 
-    def _consume(self, buffer: bytearray) -> None:
-        """Handles every complete frame and removes it. Raises `ProtocolError`."""
-        at, have = 0, len(buffer)
+    def _consume(self, buffer: bytes) -> bytes:
+        """Handles every complete frame; what is left is the beginning of one. Raises `ProtocolError`."""
+        view, at, have = memoryview(buffer), 0, len(buffer)
         while have - at >= HEADER_SIZE:
             version, kind, flags, stream_id, length = _HEADER.unpack_from(buffer, at)
             body = length if kind == TYPE_DATA else 0
@@ -371,15 +370,15 @@ class Yamux(IMuxedConn):
                 break
             at += HEADER_SIZE
             if kind in (TYPE_DATA, TYPE_WINDOW_UPDATE):
-                self._on_stream_frame(kind, flags, stream_id, length, bytes(buffer[at : at + body]))
+                self._on_stream_frame(kind, flags, stream_id, length, view[at : at + body])
             elif kind == TYPE_PING and flags & FLAG_SYN:
                 self._answer(TYPE_PING, FLAG_ACK, 0, length)
             elif kind == TYPE_GO_AWAY:
                 raise MuxedConnUnavailable("the peer says goodbye")
             at += body
-        del buffer[:at]
+        return buffer[at:]
 
-    def _on_stream_frame(self, kind: int, flags: int, stream_id: int, length: int, body: bytes) -> None:
+    def _on_stream_frame(self, kind: int, flags: int, stream_id: int, length: int, body: memoryview) -> None:
         if flags & FLAG_SYN:
             self._on_syn(stream_id)
         stream = self._streams.get(stream_id)
