@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Final, TypeVar
 
+import numpy as np
 import trio
 
 from p2pnode.ports import Entropy
+from protocols.rounds.aggregate import seal_sum, verify_ciphertexts
+from protocols.rounds.opening import open_cell
 from protocols.types import Digest
 
 T = TypeVar("T")
@@ -67,6 +72,84 @@ class MemoryDisk:
         other = MemoryDisk()
         other._journal, other._blobs = list(self._journal), dict(self._blobs)
         return other
+
+
+class SharedResults:
+    """What jobs came to, by what they were asked: in one process a job that several peers do need be done only once.
+
+    Only jobs that depend on their arguments alone are kept; the arrays in their results are read-only.
+    """
+
+    def __init__(self, kept: int = 256) -> None:
+        self._kept, self._results = kept, OrderedDict[bytes, object]()
+
+    def get(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+        """The function's result, perhaps from another peer's call."""
+        key = _job_key(function, arguments) if function in SHARED else None
+        if key is None:
+            return function(*arguments)
+        if key not in self._results:
+            self._results[key] = _frozen(function(*arguments))
+            while len(self._results) > self._kept:
+                self._results.popitem(last=False)
+        return self._results[key]  # type: ignore[return-value]  # it came from the same function
+
+
+SHARED: Final[frozenset[Callable[..., object]]] = frozenset((verify_ciphertexts, seal_sum, open_cell))
+"""Jobs that all peers do alike; they make most of what a virtual round costs."""
+
+
+def _job_key(function: Callable[..., object], arguments: tuple[object, ...]) -> bytes | None:
+    found = hashlib.sha256(function.__name__.encode())
+    for argument in arguments:
+        _feed(found, argument)
+    return found.digest()
+
+
+def _feed(found: hashlib._Hash, value: object) -> None:
+    """Framed, so that no two different arguments look alike."""
+    match value:
+        case np.ndarray():
+            data = f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
+        case bytes():
+            data = value
+        case tuple() | list():
+            found.update(b"(%d" % len(value))
+            for each in value:
+                _feed(found, each)
+            return
+        case dict():
+            _feed(found, tuple(value.items()))
+            return
+        case _:
+            data = repr(value).encode()  # schemes and schemas: the same objects all run
+    found.update(b"%d:" % len(data) + data)
+
+
+def _frozen(result: T) -> T:
+    for value in (
+        vars(result).values() if hasattr(result, "__dict__") else map(partial(getattr, result), _slots(result))
+    ):
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return result
+
+
+def _slots(result: object) -> tuple[str, ...]:
+    return tuple(getattr(type(result), "__slots__", ()))
+
+
+class WatchedWorkers:
+    """As `InlineWorkers`, with results shared by the peers of a world; each job is told to whoever watches."""
+
+    def __init__(self, results: SharedResults, tell: Callable[[tuple[object, ...], object], None]) -> None:
+        self._results, self._tell = results, tell
+
+    async def run(self, function: Callable[..., T], *args: object) -> T:
+        await trio.lowlevel.checkpoint()
+        result = self._results.get(function, args)
+        self._tell(args, result)
+        return result
 
 
 class InlineWorkers:

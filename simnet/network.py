@@ -50,6 +50,8 @@ class VirtualNetwork:
         self._order = count()
         self.numbers = count()
         self._posted = trio.Event()
+        self.tap: Callable[[bytes], None] | None = None
+        """Told of each message that is sent or published."""
 
     async def run(self) -> NoReturn:
         """Delivers what is due, for ever."""
@@ -104,6 +106,11 @@ class VirtualNetwork:
         if not self.linked(sender, to) or self.lost():
             raise Unreachable(f"peer {short(to)} does not answer peer {short(sender)}: the link is down")
         return target
+
+    def overheard(self, payload: bytes) -> None:
+        """Somebody says something."""
+        if self.tap is not None:
+            self.tap(payload)
 
     def lost(self) -> bool:
         return self._loss > 0 and self._losses.random() < self._loss
@@ -166,6 +173,7 @@ class VirtualTransport:
         await trio.lowlevel.checkpoint()
         _within(LIMITS.direct_message_bytes, payload, "direct message")
         target = self._network.reach(self._peer, to)
+        self._network.overheard(payload)
         self._sent += len(payload)
         arrives = trio.current_time() + self._network.delay(self._peer, to, len(payload))
         self._link_free[to] = max(arrives, self._link_free.get(to, 0.0))  # a stream keeps its order
@@ -213,6 +221,7 @@ class VirtualTransport:
     async def publish(self, topic: str, payload: bytes) -> None:
         await trio.lowlevel.checkpoint()
         _within(LIMITS.gossip_message_bytes, payload, f"gossip on {topic}")
+        self._network.overheard(payload)
         message = _Gossip(next(self._network.numbers), self._peer, topic, payload)
         self._seen.add(message.number)
         self._forward(message)

@@ -38,7 +38,11 @@ def roster(scenario: Scenario) -> list[Member]:
     doomed = {name for fault in scenario.faults for name in fault.names()}
     names = [data_peer(number) for number in range(scenario.peers)]
     judge = next((name for name in names if name not in doomed), names[0])
-    data = [Member(name, Role.DATA | Role.COMPUTE, number, held_out=name == judge) for number, name in enumerate(names)]
+    compute = scenario.peers if scenario.compute is None else scenario.compute
+    data = [
+        Member(name, Role.DATA | Role.COMPUTE if number < compute else Role.DATA, number, held_out=name == judge)
+        for number, name in enumerate(names)
+    ]
     missing = max(0, scenario.protocol().committee - scenario.peers)
     helpers = [Member(f"helper-{number:02d}", Role.COMPUTE, None) for number in range(missing)]
     validators = [Member(f"validator-{number}", Role.VALIDATOR, None) for number in range(scenario.validators)]

@@ -55,6 +55,25 @@ class Fault(BaseModel):
         return tuple(data_peer(peer) if isinstance(peer, int) else peer for peer in self.peers)
 
 
+class Adversary(BaseModel):
+    """Peers that do not follow the protocol (virtual time only).
+
+    Attributes:
+        kind: what they do (`simnet/adversaries/cast.py` lists all kinds); `random` is one to three kinds, drawn anew
+            for each round. Kinds of several entries add up.
+        peers: names, or numbers of data peers, as in `Fault`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    peers: tuple[int | str, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """The peers by name."""
+        return tuple(data_peer(peer) if isinstance(peer, int) else peer for peer in self.peers)
+
+
 class Scenario(BaseModel):
     """One experiment, complete: the same scenario gives the same result.
 
@@ -70,6 +89,9 @@ class Scenario(BaseModel):
         processes: worker processes of the real backend.
         chain: JSON-RPC URL of a chain to use instead of an embedded one.
         port: TCP port of the first peer, 0 for a free one (real backend).
+        faults: what goes wrong on purpose, one `[[faults]]` each.
+        adversaries: who is dishonest, one `[[adversaries]]` each.
+        compute: how many of the data peers, the first ones, may be drawn into committees; all of them by default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +111,8 @@ class Scenario(BaseModel):
     chain: str | None = None
     port: int = Field(0, ge=0, le=65535)
     faults: tuple[Fault, ...] = ()
+    adversaries: tuple[Adversary, ...] = ()
+    compute: int | None = Field(None, ge=1)
 
     def protocol(self) -> Params:
         """The subnet's frozen parameters.
@@ -116,13 +140,29 @@ class Scenario(BaseModel):
         Raises:
             LocalError: naming what is wrong.
         """
-        self.protocol()
+        params = self.protocol()
         self.alpha()
+        if self.compute is not None and self.compute < params.committee:
+            raise LocalError(f"{self.compute} peers that compute cannot fill a committee of {params.committee}")
+        if self.adversaries:
+            self._check_adversaries()
         for fault in self.faults:
             if self.backend == "real" and fault.kind in VIRTUAL_ONLY:
                 raise LocalError(f"fault {fault.kind!r} exists in virtual time only; take --backend virtual")
             if fault.kind != "lose" and not fault.peers:
                 raise LocalError(f"fault {fault.kind!r} at height {fault.at_height} names no peers")
+
+    def _check_adversaries(self) -> None:
+        from simnet.adversaries.cast import check_kind  # imports all machines
+
+        for adversary in self.adversaries:
+            check_kind(adversary.kind)
+            if self.backend == "real":
+                raise LocalError("adversaries exist in virtual time only; take --backend virtual")
+            for name in adversary.names():
+                number = name.rpartition("-")[2]
+                if not number.isdigit() or name != data_peer(int(number)) or int(number) >= self.peers:
+                    raise LocalError(f"adversary {adversary.kind!r} names {name!r}, which is no data peer")
 
     def alpha(self) -> float | None:
         """Dirichlet's alpha, None for the IID split.

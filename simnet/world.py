@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,27 +15,45 @@ import trio.testing
 from p2pnode.learning.task import Task, load_task
 from p2pnode.node import Node, NodeConfig
 from p2pnode.ports import Ports
+from p2pnode.team import AnyMachine, RoundContext, default_machines
+from protocols.encryption.scheme import Scheme
 from protocols.errors import LocalError
-from protocols.types import Address, Digest
+from protocols.types import Address, Digest, PeerKey
+from simnet.adversaries.cast import Cast
+from simnet.adversaries.stage import Veil
 from simnet.events import Event, Sink
 from simnet.faults import Director, Gate
 from simnet.ledger import Ledger, VirtualChain
-from simnet.memory import InlineWorkers, MemoryDisk, VirtualClock, seeded_entropy
+from simnet.memory import MemoryDisk, SharedResults, VirtualClock, WatchedWorkers, seeded_entropy
 from simnet.network import Link, VirtualNetwork
 from simnet.outcome import Outcome
 from simnet.roster import Member, deal_data, identity, roster
 from simnet.scenario import Fault, Scenario
 from simnet.scheduling import seeded_scheduling
 from simnet.watch import AnchorWatch
+from simnet.witness import Witness
 
 SLACK_S: Final = 600
 """Virtual seconds beyond twice the rounds' deadlines, after which a world counts as stuck."""
 
 
 class World:
-    """One virtual run. `disks`, `network` and `ledger` may be looked at (and tampered with) by tests."""
+    """One virtual run. `disks`, `network` and `ledger` may be looked at (and tampered with) by tests.
 
-    def __init__(self, scenario: Scenario, sink: Sink, task: Task | None = None) -> None:
+    Args:
+        scheme: takes the place of the parameters' own in every node (`simnet.dummy`).
+        watched: whether everything that happens is kept for the checkers, in `witness`.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        sink: Sink,
+        task: Task | None = None,
+        *,
+        scheme: Scheme | None = None,
+        watched: bool = False,
+    ) -> None:
         self.scenario, self._sink = scenario, sink
         self.task = task or load_task(scenario.task, scenario.options)
         self.members = {member.name: member for member in roster(scenario)}
@@ -51,6 +71,14 @@ class World:
         self._lives: dict[str, trio.CancelScope] = {}
         self._lost: set[str] = set()
         by_key = {self.identities[name].peer.hex(): name for name in self.members}
+        plans: dict[PeerKey, list[str]] = {}
+        for adversary in scenario.adversaries:
+            for name in adversary.names():
+                plans.setdefault(self.identities[name].peer, []).append(adversary.kind)
+        self.cast, self._scheme, self._results = Cast(scenario.seed, plans), scheme, SharedResults()
+        names = {self.identities[name].peer: name for name in self.members}
+        self.witness = Witness(names, self._params, self.cast.ring) if watched else None
+        self.network.tap = self.witness.message if self.witness is not None else None
         self._director = Director(scenario.faults, by_key, self._params.rounds_per_epoch, self._strike)
 
     async def run(self) -> Outcome:
@@ -81,7 +109,9 @@ class World:
         return self.outcome
 
     def _awaited(self) -> set[str]:
-        return set(self.members) - set(self.outcome.digests) - self._lost
+        """Who is still to finish; nobody waits for dishonest peers."""
+        liars = {name for name in self.members if self.identities[name].peer in self.cast.ring.peers}
+        return set(self.members) - set(self.outcome.digests) - self._lost - liars
 
     async def _open(self) -> None:
         while len(self.ledger.operators) < len(self.members):
@@ -97,14 +127,15 @@ class World:
 
     def _node(self, member: Member) -> Node:
         keys = self.identities[member.name]
-        self.gates[member.name] = Gate(self.network.attach(keys.peer))
+        dishonest = keys.peer in self.cast.ring.peers
+        self.gates[member.name] = gate = (Veil if dishonest else Gate)(self.network.attach(keys.peer))
         ports = Ports(
             clock=VirtualClock(),
             entropy=seeded_entropy(self.scenario.seed, f"{member.name} {trio.current_time()}"),
-            transport=self.gates[member.name],
+            transport=gate,
             chain=VirtualChain(self.ledger, keys.operator),
             disk=self.disks[member.name],
-            workers=InlineWorkers(),
+            workers=WatchedWorkers(self._results, partial(self._worked, member.name)),
             folder=Path(member.name),
         )
         config = NodeConfig(member.roles, member.stake, member.name, held_out=member.held_out)
@@ -113,10 +144,24 @@ class World:
         def observe(name: str, fields: Mapping[str, object]) -> None:
             self._tell(member.name, name, fields)
 
-        return Node(config, ports, keys, self.task, data, observe)
+        return Node(config, ports, keys, self.task, data, observe, partial(self._machines, member.name, gate))
+
+    def _machines(self, name: str, gate: Gate, context: RoundContext) -> list[AnyMachine]:
+        """A node's machines of one round: dishonest, where the scenario says so."""
+        if self._scheme is not None:
+            context = replace(context, scheme=self._scheme)
+        if self.witness is not None:
+            self.witness.began(name, context)
+        return self.cast.machines(context, gate) if isinstance(gate, Veil) else default_machines(context)
+
+    def _worked(self, name: str, arguments: tuple[object, ...], result: object) -> None:
+        if self.witness is not None:
+            self.witness.job(name, arguments, result)
 
     def _tell(self, node: str, name: str, fields: Mapping[str, object]) -> None:
         event = Event(trio.current_time(), node, name, fields)
+        if self.witness is not None:
+            self.witness.event(event)
         self._sink(event)
         self._director.hear(event)
 
@@ -162,6 +207,10 @@ def run_virtual(scenario: Scenario, sink: Sink, task: Task | None = None) -> Out
     Raises:
         LocalError: the scenario does not fit the task's data, or the world is stuck.
     """
-    world = World(scenario, sink, task)
-    with seeded_scheduling(scenario.seed):
+    return run_world(World(scenario, sink, task))
+
+
+def run_world(world: World) -> Outcome:
+    """Runs a world of one's own making. Raises as `run_virtual`."""
+    with seeded_scheduling(world.scenario.seed):
         return trio.run(world.run, clock=trio.testing.MockClock(autojump_threshold=0))
