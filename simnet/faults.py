@@ -65,11 +65,16 @@ def _when(fault: Fault) -> tuple[int, int]:
 
 
 class Gate:
-    """A transport in front of another one; while `mute`, nothing leaves, though everything still comes in."""
+    """A transport in front of another one; while `mute`, nothing leaves, though everything still comes in.
+
+    Attributes:
+        tap: is told every message that has left.
+    """
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
         self.mute = False
+        self.tap: Callable[[bytes], None] = lambda _: None
 
     @property
     def peer(self) -> PeerKey:
@@ -84,6 +89,7 @@ class Gate:
             await trio.lowlevel.checkpoint()
         else:
             await self._inner.send(to, payload)
+            self.tap(payload)
 
     async def request(self, to: PeerKey, protocol: str, payload: bytes, *, max_bytes: int) -> bytes:
         if self.mute:
@@ -110,6 +116,7 @@ class Gate:
             await trio.lowlevel.checkpoint()
         else:
             await self._inner.publish(topic, payload)
+            self.tap(payload)
 
     async def receive(self) -> Incoming:
         return await self._inner.receive()

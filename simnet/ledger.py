@@ -42,6 +42,8 @@ class Ledger:
         self.operators: list[OperatorRecord] = []
         self.anchors: dict[Digest, _Anchor] = {}
         self._attested: dict[tuple[int, Address], Digest] = {}
+        self.asked: list[tuple[Address, int, Digest]] = []
+        """Every attestation that anybody asked for, granted or not: by whom, of which height, of which checkpoint."""
         self._final: Digest = NO_DIGEST
         self.subnet = SubnetRecord(
             SUBNET_ID, founder, params, task, 0, _contract(seed, "operators"), _contract(seed, "anchor")
@@ -110,6 +112,7 @@ class Ledger:
         if anchor is None:
             raise ChainError("no such checkpoint is proposed")
         height = anchor.record.height
+        self.asked.append((sender, height, key))
         if validator.joined_block >= anchor.record.block_number:
             raise ChainError(f"operator {short(sender)} joined after the checkpoint at height {height} was proposed")
         if (height, sender) in self._attested:

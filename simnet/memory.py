@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import numpy as np
 import trio
 
+from p2pnode.journal import encode_record, scan
 from p2pnode.ports import Entropy
 from protocols.rounds.aggregate import seal_sum, verify_ciphertexts
 from protocols.rounds.opening import open_cell
@@ -40,23 +41,39 @@ def seeded_entropy(seed: int, name: str) -> Entropy:
 
 
 class MemoryDisk:
-    """A disk that outlives its node: crash the node, start another one from the same disk."""
+    """A disk that outlives its node: end the node, start another one from the same disk, or from what `crash` left."""
 
     def __init__(self) -> None:
         self._journal: list[bytes] = []
+        self._flushed = 0  # so many records are durable
         self._blobs: dict[Digest, bytes] = {}
+        self._fleeting: set[Digest] = set()  # blobs that a power cut would take
+        self._to_flush: set[Digest] = set()
 
     def append(self, record: bytes) -> None:
         self._journal.append(bytes(record))
 
     async def commit(self) -> None:
-        """Nothing to do: what was appended is there."""
+        """Makes durable what was appended, and the blobs that were put so."""
+        self._flushed = len(self._journal)
+        self._fleeting -= self._to_flush
+        self._to_flush.clear()
 
     def records(self) -> tuple[bytes, ...]:
         return tuple(self._journal)
 
-    def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:  # noqa: ARG002  # memory is durable
-        self._blobs.update((digest, bytes(blob)) for digest, blob in blobs)
+    @property
+    def unflushed(self) -> tuple[bytes, ...]:
+        """Records that a crash would take."""
+        return tuple(self._journal[self._flushed :])
+
+    def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
+        for digest, blob in blobs:
+            if digest not in self._blobs:
+                self._blobs[digest] = bytes(blob)
+                self._fleeting.add(digest)
+            if durable:
+                self._to_flush.add(digest)
 
     def get(self, digest: Digest) -> bytes | None:
         return self._blobs.get(digest)
@@ -70,8 +87,31 @@ class MemoryDisk:
     def copy(self) -> MemoryDisk:
         """An independent disk with the same content, to try two futures of one past."""
         other = MemoryDisk()
-        other._journal, other._blobs = list(self._journal), dict(self._blobs)
+        other._keep(self)
         return other
+
+    def crash(self, *, torn: bool = False, power_cut: bool = False, into: MemoryDisk | None = None) -> MemoryDisk:
+        """What whoever starts after a crash finds; this disk stays, for whoever has not heard yet that it is dead.
+
+        Args:
+            torn: all but the last byte of what was not flushed had reached the disk.
+            power_cut: blobs that were not made durable are gone, too.
+            into: a fresh disk to fill.
+        """
+        other = into if into is not None else MemoryDisk()
+        other._keep(self)
+        tail = b"".join(map(encode_record, self.unflushed))
+        found, _ = scan(tail[:-1] if torn else b"")
+        other._journal[self._flushed :] = found
+        other._flushed = len(other._journal)
+        if power_cut:
+            for digest in self._fleeting:
+                other.drop(digest)
+        return other
+
+    def _keep(self, other: MemoryDisk) -> None:
+        self._journal, self._flushed, self._blobs = list(other._journal), other._flushed, dict(other._blobs)
+        self._fleeting, self._to_flush = set(other._fleeting), set(other._to_flush)
 
 
 class SharedResults:

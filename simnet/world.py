@@ -173,6 +173,7 @@ class World:
                 for name, key in zip(names, keys, strict=True):
                     self._lives[name].cancel()
                     self.network.detach(key)
+                    self.disks[name] = self.disks[name].crash()
             case "silent":
                 for name in names:
                     self.gates[name].mute = True

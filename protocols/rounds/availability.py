@@ -8,10 +8,15 @@ fetches and verifies those stripes itself, wholly: a sample would miss the one c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
+from protocols.params import CELL_MAX
 from protocols.rounds.cells import stripes
 from protocols.rounds.epoch import EpochView
 from protocols.types import Digest, Height, PeerKey
+
+WORDS_MAX: Final = 2 * CELL_MAX
+"""Manifests that one aggregator can vouch for: more than there are contributors, since one may have signed two."""
 
 
 class Vouchers:
@@ -24,10 +29,15 @@ class Vouchers:
         }
 
     def accept(self, sender: PeerKey, manifests: Iterable[Digest]) -> bool:
-        """An aggregator's newest word; False if the sender is none."""
+        """An aggregator's further word; False if the sender is none.
+
+        A word stands: an aggregator that crashed has forgotten whose ciphertexts it had, and one that takes its word
+        back when the vote has begun would stop the round.
+        """
         if sender not in self._said:
             return False
-        self._said[sender] = frozenset(manifests)
+        new = sorted(frozenset(manifests) - self._said[sender])
+        self._said[sender] |= frozenset(new[: WORDS_MAX - len(self._said[sender])])
         return True
 
     def named(self) -> frozenset[Digest]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.rounds.availability import Vouchers
+from protocols.rounds.availability import WORDS_MAX, Vouchers
 from protocols.types import Digest
 from tests.protocols.playbook import ROUND, STRANGER, VIEW
 
@@ -24,12 +24,20 @@ def test_one_aggregators_word_is_not_enough() -> None:
     assert said.named() == {MANIFEST, OTHER}
 
 
-def test_the_newest_word_counts() -> None:
+def test_a_word_stands_whatever_the_aggregator_says_later() -> None:
+    """After a crash it knows of fewer; a liar would take its word back when everybody is voting."""
     said = vouchers()
-    for manifests in ([MANIFEST], []):
+    for manifests in ([MANIFEST], [OTHER], []):
         for peer in PAIR:
             said.accept(peer, manifests)
-    assert said.lacking(MANIFEST) == (0,)
+    assert said.lacking(MANIFEST) == said.lacking(OTHER) == ()
+
+
+def test_there_is_an_end_to_an_aggregators_words() -> None:
+    said = vouchers()
+    for number in range(2 * WORDS_MAX):
+        said.accept(PAIR[0], [Digest(number.to_bytes(32, "big"))])
+    assert len(said.named()) == WORDS_MAX
 
 
 def test_nobody_else_has_a_word() -> None:
