@@ -137,7 +137,7 @@ class CrashWorld(World):
     def _bury(self, crash: Crash, kept: MortalDisk) -> None:
         name = crash.node
         self.died.append(crash)
-        fault = Fault(kind="restart", at_height=crash.height, peers=(name,), seconds=crash.seconds)
+        fault = Fault(kind="restart", at_height=crash.height, peers=(name,), seconds=crash.seconds, probability=0)
         self._strike(fault, (name,))
         self.disks[name] = self._mortal[name] = kept
 
