@@ -54,6 +54,8 @@ class BlobStore:
         self._places: dict[Digest, _Place] = {}
         self._packs: dict[str, tuple[int, set[Digest]]] = {}
         self._dirty: set[str] = set()
+        self._promised: dict[Digest, bytes] = {}
+        self._unwritten: list[dict[Digest, bytes]] = []
         make_folder(folder)
         with explained("read the folder", folder):
             for file in folder.iterdir():
@@ -65,8 +67,8 @@ class BlobStore:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes of all files."""
-        return sum(size for size, _ in self._packs.values())
+        """Bytes of all files, and of what is promised."""
+        return sum(size for size, _ in self._packs.values()) + sum(map(len, self._promised.values()))
 
     def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
         """Stores blobs, those that are not there. They survive a kill at once, and a power cut after `sync`.
@@ -74,23 +76,71 @@ class BlobStore:
         Raises:
             LocalError: the budget is spent or the disk refuses.
         """
+        new = self._new(blobs, durable)
+        if new:
+            name, size = next(iter(new)).hex(), _pack_bytes(new)
+            self._enter(name, _places(self._write(new), name), size)
+            if durable:
+                self._dirty.add(name)
+
+    def promise(self, blobs: Sequence[tuple[Digest, bytes]]) -> None:
+        """Takes blobs to be written by `fulfil`; until `fulfilled` they are here, but survive nothing.
+
+        Raises:
+            LocalError: the budget is spent.
+        """
+        new = self._new(blobs, durable=True)
+        if new:
+            self._promised |= new
+            self._unwritten.append(new)
+
+    def take_unwritten(self) -> list[dict[Digest, bytes]]:
+        """What is to be written: hand it to `fulfil`."""
+        taken, self._unwritten = self._unwritten, []
+        return taken
+
+    def fulfil(self, packs: Sequence[dict[Digest, bytes]]) -> list[bytes]:
+        """Writes promised blobs, durably, and returns their files' indices; it may run in a thread beside the others.
+
+        Raises:
+            LocalError: the disk refuses; the next attempt may follow.
+        """
+        indices = [self._write(new) for new in packs]
+        self.sync(frozenset(next(iter(new)).hex() for new in packs))
+        return indices
+
+    def fulfilled(self, packs: Sequence[dict[Digest, bytes]], indices: Sequence[bytes]) -> None:
+        """Notes where promised blobs stand now; those dropped meanwhile go."""
+        for new, index in zip(packs, indices, strict=True):
+            name = next(iter(new)).hex()
+            self._enter(name, _places(index, name), _pack_bytes(new))
+            for digest in new:
+                if self._promised.pop(digest, None) is None:
+                    self.drop(digest)
+
+    def unfulfilled(self, packs: Sequence[dict[Digest, bytes]]) -> None:
+        """Takes back what could not be written."""
+        self._unwritten[:0] = packs
+
+    def _new(self, blobs: Sequence[tuple[Digest, bytes]], durable: bool) -> dict[Digest, bytes]:
+        """Those that are not here, if there is room for them."""
         if durable:
             self._dirty.update(self._places[digest].pack for digest, _ in blobs if digest in self._places)
-        new = {digest: blob for digest, blob in blobs if digest not in self._places}
-        if not new:
-            return
-        index = _index(new)
-        size = len(index) + sum(map(len, new.values()))
-        if self.used_bytes + size > self._budget_bytes:
+        new = {each: blob for each, blob in blobs if each not in self._places and each not in self._promised}
+        size = _pack_bytes(new)
+        if new and self.used_bytes + size > self._budget_bytes:
             raise LocalError(
                 f"no room for blobs of {size} bytes in {self._folder}: {self.used_bytes} of {self._budget_bytes} bytes "
                 "are in use; raise blob_budget_mib in the settings"
             )
-        name = next(iter(new)).hex()
-        write_durably(self._folder / name, b"".join([index, *new.values()]), replace=True, sync=False)
-        self._enter(name, _places(index, name), size)
-        if durable:
-            self._dirty.add(name)
+        return new
+
+    def _write(self, new: dict[Digest, bytes]) -> bytes:
+        """One file, named after its first blob, there whole or not at all; its index."""
+        index = _index(new)
+        path = self._folder / next(iter(new)).hex()
+        write_durably(path, b"".join([index, *new.values()]), replace=True, sync=False)
+        return index
 
     def take_unsynced(self) -> frozenset[str]:
         """The files that are to be made durable: hand them to `sync`."""
@@ -122,7 +172,7 @@ class BlobStore:
         """
         place = self._places.get(digest)
         if place is None:
-            return None
+            return self._promised.get(digest)
         path = self._folder / place.pack
         with explained("read", path), path.open("rb") as file:
             file.seek(place.offset)
@@ -133,6 +183,7 @@ class BlobStore:
 
     def drop(self, digest: Digest) -> None:
         """Forgets a blob; a no-op if it is not here."""
+        self._promised.pop(digest, None)
         place = self._places.pop(digest, None)
         if place is None:
             return
@@ -147,12 +198,17 @@ class BlobStore:
 
     def digests(self) -> tuple[Digest, ...]:
         """All blobs that are here."""
-        return tuple(self._places)
+        return (*self._places, *self._promised)
 
     def _enter(self, name: str, places: dict[Digest, _Place], size: int) -> None:
         mine = {digest: place for digest, place in places.items() if digest not in self._places}
         self._places |= mine
         self._packs[name] = size, set(mine)
+
+
+def _pack_bytes(blobs: dict[Digest, bytes]) -> int:
+    """What a file of these blobs takes."""
+    return _START.size + len(blobs) * _ENTRY.size + _CHECKSUM_BYTES + sum(map(len, blobs.values()))
 
 
 def _index(blobs: dict[Digest, bytes]) -> bytes:

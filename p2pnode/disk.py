@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import trio
 
@@ -12,6 +12,9 @@ from p2pnode.blobs import BlobStore
 from p2pnode.journal import Journal
 from protocols.errors import LocalError
 from protocols.types import Digest
+
+INLINE_BYTES: Final = 1 << 20
+"""To hash and write so much takes the loop two milliseconds."""
 
 
 class FolderDisk:
@@ -45,23 +48,28 @@ class FolderDisk:
         """
         async with self._committing:
             records, self._appended = self._appended, []
-            files = self._blobs.take_unsynced()
-            if not records and not files:
+            files, packs = self._blobs.take_unsynced(), self._blobs.take_unwritten()
+            if not (records or files or packs):
                 return
             try:
-                await trio.to_thread.run_sync(self._flush, records, files)
+                written = await trio.to_thread.run_sync(self._flush, records, files, packs)
             except LocalError:
                 self._appended[:0] = records
                 self._blobs.unsynced(files)
+                self._blobs.unfulfilled(packs)
                 raise
+            self._blobs.fulfilled(packs, written)
 
     def records(self) -> tuple[bytes, ...]:
         """See `Journal.records`: what was committed."""
         return self._journal.records()
 
     def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
-        """See `BlobStore.put`."""
-        self._blobs.put(blobs, durable=durable)
+        """See `BlobStore.put`; large blobs that are to be durable are written by the next `commit`, off the loop."""
+        if durable and sum(len(blob) for _, blob in blobs) > INLINE_BYTES:
+            self._blobs.promise(blobs)
+        else:
+            self._blobs.put(blobs, durable=durable)
 
     def get(self, digest: Digest) -> bytes | None:
         """See `BlobStore.get`."""
@@ -79,10 +87,12 @@ class FolderDisk:
         """Lets go of the folder."""
         self._journal.close()
 
-    def _flush(self, records: list[bytes], files: frozenset[str]) -> None:
+    def _flush(self, records: list[bytes], files: frozenset[str], packs: list[dict[Digest, bytes]]) -> list[bytes]:
+        written = self._blobs.fulfil(packs)
         self._blobs.sync(files)
         if records:
             self._journal.append(*records)
+        return written
 
     def __enter__(self) -> Self:
         return self

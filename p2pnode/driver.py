@@ -7,6 +7,7 @@ observed and unanswered: its machine sits the round out, and the ledger's deadli
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -45,7 +46,7 @@ from protocols.effects import (
     Train,
 )
 from protocols.encryption.lanes import lanes_digest
-from protocols.errors import LocalError, RemoteError
+from protocols.errors import LocalError, MalformedError, RemoteError
 from protocols.events import (
     Event,
     Fetched,
@@ -72,6 +73,8 @@ SEND_TRIES: Final = 4
 SEND_RETRY_S: Final = 0.5
 KEPT: Final = Journal | Store | Adopt
 """Effects that leave something on the disk."""
+MODEL: Final = "model"
+"""The purpose for which the ledger fetches a model's bytes."""
 LEDGER: Final = -1
 """The height under which the ledger's own machine runs: it lives as long as the node."""
 
@@ -375,7 +378,14 @@ class Driver:
         blobs = None
         with self._tasks.surviving("fetch"):
             blobs = await self.blobs.fetch(wanted)
+            if blobs is not None and wanted.purpose == MODEL:
+                await self._read_model(blobs[0])
         self.post(team, FetchFailed(wanted) if blobs is None else Fetched(wanted, blobs), machine)
+
+    async def _read_model(self, blob: bytes) -> None:
+        """Off the loop, for a large one takes long; whether it is the model that was asked for, its digest tells."""
+        with contextlib.suppress(MalformedError):  # the ledger finds that its digest is another, and asks others
+            self._learner.remember(await self._ports.workers.run(self._learner.read, blob))
 
     async def _job(self, team: Team, machine: AnyMachine, job: Job) -> None:
         try:

@@ -20,7 +20,7 @@ from protocols.encryption.scheme import Lanes
 from protocols.errors import LocalError, MalformedError
 from protocols.hashing import tagged
 from protocols.privacy.noise import gaussian
-from protocols.types import Digest, PeerKey, Secret
+from protocols.types import NO_DIGEST, Digest, PeerKey, Secret
 from protocols.updates.clip import Noise, from_grid, off_grid, to_grid
 from protocols.updates.totals import decode_total
 
@@ -53,6 +53,7 @@ class Learner:
         self.head = Digest(bytes(32))
         self._left: Mapping[str, npt.NDArray[np.float64]] = {}  # of this peer's last update, with error feedback
         self._candidates: OrderedDict[Digest, Model] = OrderedDict()
+        self._step: tuple[tuple[Digest, Digest], Model] = (NO_DIGEST, NO_DIGEST), self.model
 
     def noise(self, wanted: Train, entropy: Callable[[], bytes]) -> Noise | None:
         """This peer's share of the noise, where the task promises privacy.
@@ -94,12 +95,26 @@ class Learner:
         Raises:
             MalformedError: not a total of this task's updates.
         """
+        taken = model.digest, Digest(hashlib.sha256(total).digest())
+        if taken == self._step[0]:
+            return self._step[1]  # a member takes it to sign the header, and again when the header is certified
         decoded = decode_total(total, self.schema.limbs)
         sums = from_grid(unpack_sums(decoded.lanes, self.schema), self.schema)
-        return _model(*self.task.apply(model.params, model.state, sums, decoded.contributors))
+        after = _model(*self.task.apply(model.params, model.state, sums, decoded.contributors))
+        self._step = taken, after
+        return after
+
+    @staticmethod
+    def read(blob: bytes) -> Model:
+        """A model from its canonical bytes.
+
+        Raises:
+            MalformedError: they are none.
+        """
+        return Model(*load_model(blob), Digest(hashlib.sha256(blob).digest()), blob)
 
     def remember(self, model: Model) -> None:
-        """Keeps a computed model until a header is certified that names it."""
+        """Keeps a model that was computed or read until a header is certified that names it."""
         self._candidates[model.digest] = model
         while len(self._candidates) > CANDIDATES_MAX:
             self._candidates.popitem(last=False)
@@ -115,12 +130,13 @@ class Learner:
             LocalError: the model is not at hand.
             MalformedError: the bytes are no model of this task.
         """
-        model = self._candidates.get(head.params, self.model) if blob is None else _read(blob)
+        model = self._candidates.get(head.params) or (self.model if blob is None else self.read(blob))
         if model.digest != head.params:
             raise LocalError(f"the model with digest {head.params.hex()[:8]} is not at hand")
         if _shapes(model) != _shapes(self.model):
             raise MalformedError("the certified model's tensors are not this task's")
         self.model, self.head = model, head.header
+        self._step = (NO_DIGEST, NO_DIGEST), model  # what came before is not taken again
         self._candidates.clear()
         return model.blob
 
@@ -137,7 +153,3 @@ def _shapes(model: Model) -> list[tuple[str, tuple[int, ...], str]]:
 def _model(params: Tensors, state: Tensors) -> Model:
     blob = model_bytes(params, state)
     return Model(params, state, Digest(hashlib.sha256(blob).digest()), blob)
-
-
-def _read(blob: bytes) -> Model:
-    return Model(*load_model(blob), Digest(hashlib.sha256(blob).digest()), blob)

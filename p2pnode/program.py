@@ -106,7 +106,10 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
                 ports = Ports(
                     RealClock(), lambda: secrets.token_bytes(32), transport, chain, disk, workers, settings.folder
                 )
-                digest = await Node(config, ports, identity, task, examples, observe).run()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(telemetry.watch_loop)
+                    digest = await Node(config, ports, identity, task, examples, observe).run()
+                    nursery.cancel_scope.cancel()
                 _log.info("run complete", params_digest=digest)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
+import trio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily
@@ -23,6 +24,8 @@ from protocols.types import PeerKey, short
 CULPRITS_MAX: Final = 256
 """Culprits with a series of their own; keys are free to make, so strangers could else fill our memory with series."""
 ADDRESS_FILE: Final = "telemetry.url"
+LAG_TICK_S: Final = 0.05
+LAG_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 _QUIET: Final = {"phase", "bytes", "stale", "round", "release-skipped"}
 _WARNINGS: Final = {"abandoned", "diverged", "spoiled", "unreachable", "failed"}
@@ -43,6 +46,9 @@ class Telemetry:
         self._peers = Gauge("peers", "Peers connected", **new)
         self._refused = Counter("refused", "What was refused of what came from outside", ["kind", "culprit"], **new)
         self._unexpected = Counter("unexpected_exceptions", "Exceptions that nobody foresaw", ["task"], **new)
+        self._late = Histogram("loop_lag_seconds", "How late the event loop was", buckets=LAG_BUCKETS_S, **new)
+        self._latest = Gauge("loop_lag_max_seconds", "How late the event loop was at worst", **new)
+        self._worst = 0.0
         self._culprits: set[str] = set()
         self._lock = threading.Lock()
         self._sizes: dict[str, int] = {}
@@ -107,6 +113,20 @@ class Telemetry:
         """So many peers are connected."""
         self._peers.set(count)
         self.told(peers=count)
+
+    async def watch_loop(self) -> NoReturn:
+        """Notes for ever how late the event loop wakes: what blocks it delays every message."""
+        while True:
+            due = trio.current_time() + LAG_TICK_S
+            await trio.sleep_until(due)
+            self.late(trio.current_time() - due)
+
+    def late(self, seconds: float) -> None:
+        """The event loop was so late."""
+        self._late.observe(seconds)
+        if seconds > self._worst:
+            self._worst = seconds
+            self._latest.set(seconds)
 
     def refused(self, kind: str, culprit: PeerKey | None, reason: str) -> None:
         """Something from outside was refused; `culprit` is None where blame cannot be proven."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ from protocols.types import Digest
 LEAF_RESIDUES: Final = 64
 """Residues of one prime that one leaf holds."""
 
-_LEAF_HEAD: Final = np.dtype([("tag", "u1"), ("chunk", ">u4"), ("prime", "u1"), ("index", ">u4")])
+_HEAD_FIELDS: Final = [("tag", "u1"), ("chunk", ">u4"), ("prime", "u1"), ("index", ">u4")]
+_LEAF_HEAD: Final = np.dtype(_HEAD_FIELDS)
+_LEAF: Final = np.dtype([*_HEAD_FIELDS, ("residues", ">u8", LEAF_RESIDUES)])
 
 
 def leaf_bytes(chunk: int, prime: int, index: int, residues: npt.NDArray[np.uint64]) -> bytes:
@@ -34,22 +36,19 @@ def leaf(chunk: int, prime: int, index: int, residues: npt.NDArray[np.uint64]) -
 
 def leaves(chunk: int, residues: npt.NDArray[np.uint64]) -> list[Digest]:
     """The digests of all leaves of one chunk uint64[primes, degree], prime after prime."""
-    rows = residues.reshape(len(residues), -1, LEAF_RESIDUES)
-    table = np.zeros(rows.shape[:2], dtype=[("head", _LEAF_HEAD), ("residues", ">u8", LEAF_RESIDUES)])
-    table["head"]["chunk"] = chunk
-    table["head"]["prime"] = np.arange(rows.shape[0])[:, None]
-    table["head"]["index"] = np.arange(rows.shape[1])
-    table["residues"] = rows
-    data, size = memoryview(table.tobytes()), table.dtype.itemsize
-    hashed = hashlib.sha256
-    return [Digest(hashed(data[start : start + size]).digest()) for start in range(0, len(data), size)]
+    primes = len(residues)
+    table = np.empty((primes, residues.shape[1] // LEAF_RESIDUES), dtype=_LEAF)
+    table["tag"], table["chunk"] = 0, chunk
+    table["prime"], table["index"] = np.arange(primes)[:, None], np.arange(table.shape[1])
+    table["residues"] = residues.reshape(*table.shape, LEAF_RESIDUES)
+    data, size, hashed = table.data.cast("B"), _LEAF.itemsize, hashlib.sha256
+    return cast("list[Digest]", [hashed(data[start : start + size]).digest() for start in range(0, len(data), size)])
 
 
 def _parents(level: Sequence[Digest]) -> list[Digest]:
-    hashed = hashlib.sha256
-    pairs = zip(level[0::2], level[1::2], strict=False)
-    paired = [Digest(hashed(b"\x01" + left + right).digest()) for left, right in pairs]
-    return paired + list(level[2 * len(paired) :])
+    paired, hashed, joined = len(level) // 2, hashlib.sha256, b"".join(level)
+    parents = [hashed(b"\x01" + joined[start : start + 64]).digest() for start in range(0, 64 * paired, 64)]
+    return cast("list[Digest]", parents) + list(level[2 * paired :])
 
 
 def root(level: Sequence[Digest]) -> Digest:

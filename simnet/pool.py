@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -16,13 +17,18 @@ from p2pnode.files import explained, make_folder
 from simnet.lines import lines_of
 
 GOODBYE_S: Final = 10.0
+ONE_THREAD: Final = "--xla_cpu_multi_thread_eigen=false"
 
 
 class Pool:
     """Worker processes by number. Use `worker_pool`."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, processes: int) -> None:
         self._logs = logs
+        self._environment = dict(os.environ)
+        if (os.cpu_count() or 1) < 2 * processes:  # then a worker has one core, and threads beside it only cost
+            flags = self._environment.get("XLA_FLAGS", "")
+            self._environment["XLA_FLAGS"] = f"{flags} {ONE_THREAD}".strip()
         self._processes: list[trio.Process] = []
 
     def __len__(self) -> int:
@@ -36,6 +42,7 @@ class Pool:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env=self._environment,
                 start_new_session=True,  # Ctrl-C is for us; we end them in good order
             )
         self._processes.append(process)
@@ -81,7 +88,7 @@ class Pool:
 async def worker_pool(logs: Path, processes: int) -> AsyncIterator[Pool]:
     """So many workers, for as long as the block lasts; none outlives it, nor (their input ends) a killed launcher."""
     make_folder(logs)
-    pool = Pool(logs)
+    pool = Pool(logs, processes)
     try:
         for _ in range(processes):
             await pool.start()

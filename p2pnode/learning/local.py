@@ -78,12 +78,14 @@ class LocalSgd:
             losses = jnp.where(real, self.loss(model, x[chosen], y[chosen]), 0.0)
             return losses.sum() / jnp.maximum(real.sum(), 1)
 
-        def step(model: Any, chosen: jax.Array) -> tuple[Any, None]:
-            gradient = jax.grad(batch_loss)(model, chosen)
-            return jax.tree.map(lambda value, slope: value - self.rate * slope, model, gradient), None
-
         def epoch(model: Any, key: jax.Array) -> tuple[Any, None]:
-            return jax.lax.scan(step, model, self._batches(len(x), rows, key))
+            batches = self._batches(len(x), rows, key)
+
+            def step(number: jax.Array, model: Any) -> Any:
+                gradient = jax.grad(batch_loss)(model, batches[number])
+                return jax.tree.map(lambda value, slope: value - self.rate * slope, model, gradient)
+
+            return jax.lax.fori_loop(0, -(-rows // self.batch), step, model), None  # not the batches of padding
 
         return jax.lax.scan(epoch, model, jax.random.split(key, self.epochs))[0]
 

@@ -57,19 +57,18 @@ class Ciphertexts:
         Raises:
             MalformedError: a wrong length, or a residue that is not below its prime.
         """
-        return np.array([self._unpack(one) for one in packed], dtype=np.uint64).reshape(-1, len(PRIMES), DEGREE)
-
-    def _unpack(self, packed: bytes) -> Residues:
-        if len(packed) != sum(_ROW_BYTES):
-            raise MalformedError(f"a ciphertext has {sum(_ROW_BYTES)} bytes, not {len(packed)}")
-        rows, start = [], 0
-        for prime, bits, size in zip(PRIMES, PRIME_BITS, _ROW_BYTES, strict=True):
-            row = unpack_bits(packed[start : start + size], bits, DEGREE)
-            if row.max() >= prime:
+        for one in packed:
+            if len(one) != sum(_ROW_BYTES):
+                raise MalformedError(f"a ciphertext has {sum(_ROW_BYTES)} bytes, not {len(one)}")
+        residues, start = np.empty((len(packed), len(PRIMES), DEGREE), dtype=np.uint64), 0
+        for row, (prime, bits, size) in enumerate(zip(PRIMES, PRIME_BITS, _ROW_BYTES, strict=True)):
+            # A row ends with a byte, so rows of one prime are unpacked as if they were one.
+            rows = b"".join([memoryview(one)[start : start + size] for one in packed])
+            residues[:, row] = unpack_bits(rows, bits, DEGREE * len(packed)).reshape(-1, DEGREE)
+            if packed and residues[:, row].max() >= prime:
                 raise MalformedError(f"a residue is not below its prime {prime}")
-            rows.append(row)
             start += size
-        return np.stack(rows)
+        return residues
 
 
 def check_total(total: Residues, contributors: int, layout: Layout, indices: range) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from protocols.encryption.scheme import Residues, Scheme
-from protocols.errors import MalformedError
 from protocols.types import Digest
-from protocols.updates.chunks import chunk_roots, verify_chunk
+from protocols.updates.chunks import chunk_roots, verify_chunks
 
 CHUNK_MAX_BYTES = 256 * 1024
 
@@ -37,10 +34,7 @@ def verify_ciphertexts(scheme: Scheme, packed: Sequence[bytes], roots: Sequence[
     Raises:
         MalformedError: a chunk is not canonical or not the one that its digest names.
     """
-    if len(packed) != len(roots):
-        raise MalformedError(f"{len(packed)} chunks for {len(roots)} digests")
-    numbered = enumerate(zip(packed, roots, strict=True), first)
-    return Verified(np.stack([verify_chunk(chunk, index, root, scheme) for index, (chunk, root) in numbered]))
+    return Verified(verify_chunks(packed, roots, scheme, first))
 
 
 def seal_sum(scheme: Scheme, residues: Residues, first: int = 0) -> Summed:

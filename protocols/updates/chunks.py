@@ -33,27 +33,25 @@ def update_root(roots: Sequence[Digest]) -> Digest:
 
 
 def verify_chunk(packed: bytes, index: int, expected: Digest, scheme: Scheme) -> npt.NDArray[np.uint64]:
-    """A fetched chunk, uint64[primes, degree], once it is what its digest promises.
-
-    Raises:
-        MalformedError: its bytes are not canonical, or their digest is another.
-    """
-    chunk: npt.NDArray[np.uint64] = scheme.unpack([packed])[0]
-    actual = chunk_root(chunk, index)
-    if actual != expected:
-        raise MalformedError(
-            f"chunk {index} has digest {short(actual)}, not {short(expected)}; fetch it from another peer"
-        )
+    """A fetched chunk, uint64[primes, degree], once it is what its digest promises; see `verify_chunks`."""
+    chunk: npt.NDArray[np.uint64] = verify_chunks([packed], [expected], scheme, index)[0]
     return chunk
 
 
-def verify_chunks(packed: Sequence[bytes], expected: Sequence[Digest], scheme: Scheme) -> Residues:
-    """All fetched chunks of an update, uint64[ciphertexts, primes, degree]; see `verify_chunk`.
+def verify_chunks(packed: Sequence[bytes], expected: Sequence[Digest], scheme: Scheme, first: int = 0) -> Residues:
+    """Successive chunks, uint64[ciphertexts, primes, degree], the first of which has this index in its update.
 
     Raises:
-        MalformedError: another number of chunks than digests, or a chunk that is not what its digest promises.
+        MalformedError: another number of chunks than digests, bytes that are not canonical, or a chunk whose digest is
+            another.
     """
     if len(packed) != len(expected):
         raise MalformedError(f"{len(packed)} chunks for {len(expected)} digests")
-    numbered = enumerate(zip(packed, expected, strict=True))
-    return np.stack([verify_chunk(chunk, index, digest, scheme) for index, (chunk, digest) in numbered])
+    residues = scheme.unpack(packed)
+    for index, (chunk, promised) in enumerate(zip(residues, expected, strict=True), first):
+        actual = chunk_root(chunk, index)
+        if actual != promised:
+            raise MalformedError(
+                f"chunk {index} has digest {short(actual)}, not {short(promised)}; fetch it from another peer"
+            )
+    return residues

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from p2pnode.disk import FolderDisk
+from p2pnode.disk import INLINE_BYTES, FolderDisk
 from p2pnode.ports import Disk
 from protocols.errors import LocalError
 from protocols.types import Digest
 
 NAME = Digest(bytes(range(32)))
+OTHER = Digest(bytes(range(32, 64)))
 
 
 async def test_records_and_blobs_are_there_again_after_a_restart(tmp_path):
@@ -53,6 +54,44 @@ async def test_what_the_disk_refused_is_committed_later(tmp_path, monkeypatch):
         disk.append(b"two")
         await disk.commit()
         assert disk.records() == (b"one", b"two")
+
+
+async def test_large_blobs_are_written_off_the_loop_and_are_here_meanwhile(tmp_path, monkeypatch):
+    large = bytes(INLINE_BYTES + 1)
+    with FolderDisk(tmp_path, 8 * INLINE_BYTES) as disk:
+        disk.append(b"tells of it")
+        disk.put(((NAME, large), (OTHER, b"with it")), durable=True)
+        assert list((tmp_path / "blobs").iterdir()) == []
+        assert (disk.get(NAME), disk.get(OTHER), set(disk.digests())) == (large, b"with it", {NAME, OTHER})
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", refuse)
+            with pytest.raises(LocalError, match="No space left on device"):
+                await disk.commit()
+        assert (disk.get(NAME), disk.records()) == (large, ())
+        await disk.commit()
+        assert (disk.get(NAME), disk.records()) == (large, (b"tells of it",))
+        disk.drop(OTHER)
+    with FolderDisk(tmp_path, 8 * INLINE_BYTES) as disk:
+        assert (disk.get(NAME), disk.records()) == (large, (b"tells of it",))
+        disk.drop(NAME)
+
+
+async def test_what_is_dropped_before_it_is_written_leaves_nothing(tmp_path):
+    with FolderDisk(tmp_path, 8 * INLINE_BYTES) as disk:
+        disk.put(((NAME, bytes(INLINE_BYTES)), (OTHER, b"more")), durable=True)
+        disk.drop(NAME)
+        assert (disk.get(NAME), disk.get(OTHER)) == (None, b"more")
+        await disk.commit()
+        assert (disk.get(NAME), disk.get(OTHER)) == (None, b"more")
+        disk.drop(OTHER)
+        assert list((tmp_path / "blobs").iterdir()) == []
+
+
+async def test_promised_blobs_count_against_the_budget(tmp_path):
+    with FolderDisk(tmp_path, 3 * INLINE_BYTES) as disk:
+        disk.put(((NAME, bytes(2 * INLINE_BYTES)),), durable=True)
+        with pytest.raises(LocalError, match="raise blob_budget_mib"):
+            disk.put(((OTHER, bytes(2 * INLINE_BYTES)),), durable=True)
 
 
 def refuse(_: int) -> None:

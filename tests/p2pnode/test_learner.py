@@ -86,6 +86,23 @@ def test_without_data_there_is_no_update(task: Task) -> None:
         learner.train(learner.model, 0)
 
 
+def test_a_step_is_taken_once_for_a_model_and_a_total(learners: list[Learner]) -> None:
+    learner, total = learners[0], total_of(learners)
+    model = learner.step(learner.model, total)
+    assert learner.step(learner.model, total) is model
+    assert learner.step(model, total).digest != model.digest
+    assert learner.step(learner.model, total_of([learners[0], learners[1], learners[1]])).digest != model.digest
+
+
+def test_a_model_that_was_read_before_is_adopted_as_it_is(learners: list[Learner]) -> None:
+    one, other = learners[:2]
+    model = one.step(one.model, total_of(learners))
+    read = other.read(model.blob)
+    other.remember(read)
+    other.adopt(head(model.digest), model.blob)
+    assert other.model is read
+
+
 def test_a_model_that_is_not_here_is_not_adopted(learners: list[Learner]) -> None:
     learner, before = learners[0], learners[0].model
     with pytest.raises(LocalError, match="not at hand"):

@@ -4,10 +4,11 @@ import urllib.error
 import urllib.request
 
 import pytest
+import trio
 from structlog.testing import capture_logs
 
 from p2pnode import telemetry as module
-from p2pnode.telemetry import ADDRESS_FILE, Telemetry
+from p2pnode.telemetry import ADDRESS_FILE, LAG_TICK_S, Telemetry
 from protocols.errors import LocalError
 from protocols.types import PeerKey
 
@@ -88,6 +89,17 @@ def test_strangers_cannot_make_series_without_end(monkeypatch):
     }
     assert counts == {"00000000": 1, "01010101": 1, "02020202": None, "others": 3, "unknown": 1}
     assert [entry["culprit"] for entry in logs][2] == "02020202"
+
+
+async def test_a_late_loop_is_seen(autojump_clock):
+    telemetry = Telemetry()
+    with trio.move_on_after(10 * LAG_TICK_S + 0.01):
+        await telemetry.watch_loop()
+    assert telemetry.registry.get_sample_value("twopm_loop_lag_seconds_count") == 10
+    for seconds in (0.3, 0.2):
+        telemetry.late(seconds)
+    assert telemetry.registry.get_sample_value("twopm_loop_lag_seconds_bucket", {"le": "0.25"}) == 11
+    assert telemetry.registry.get_sample_value("twopm_loop_lag_max_seconds") == 0.3
 
 
 def test_a_port_in_use_is_said(tmp_path):
