@@ -40,6 +40,8 @@ KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
 RECEIPT_TIMEOUT_S: Final = 120.0
 FAUCET_WEI: Final = 10**20
 ONE: Final = 10**18
+UNDER_WAY: Final = "under way"
+"""In the deployment file: the step whose transaction was sent, or was about to be, when the run broke off."""
 VAULT_SLASHER: Final = 1
 """The role of the stake source: it alone slashes vaults."""
 
@@ -170,8 +172,7 @@ class _Deployer:
             if not self._w3.eth.get_code(Web3.to_checksum_address(address)):
                 raise DeployError(f"{self._out} names {name} at 0x{address.hex()}, but no contract stands there")
             return address
-        self._fund()
-        created = self._send(transaction())["contractAddress"]
+        created = self._send(name, transaction())["contractAddress"]
         if not created:
             raise DeployError(f"the chain says of {name}'s deployment that it made no contract")
         self._remember(name, created[2:].lower())
@@ -180,10 +181,10 @@ class _Deployer:
     def call(self, name: str, transaction: Transaction) -> None:
         """Makes a call that sets something up, unless an earlier run has made it."""
         if name not in self._known:
-            self._fund()
-            self._remember(name, self._send(transaction)["transactionHash"].hex())
+            self._remember(name, self._send(name, transaction)["transactionHash"].hex())
 
-    def _remember(self, name: str, value: str) -> None:
+    def _remember(self, name: str, value: Any) -> None:
+        self._known.pop(UNDER_WAY, None)
         self._known[name] = value
         temporary = self._out.with_suffix(self._out.suffix + ".new")
         temporary.write_text(json.dumps(self._known, indent=1) + "\n")
@@ -197,12 +198,39 @@ class _Deployer:
             raise DeployError(f"the deployer {self._account.address} has no funds; send it some")
         self._wait(lambda: self._w3.eth.get_balance(self._account.address) or None)
 
-    def _send(self, transaction: Transaction) -> Any:
-        """The receipt of a transaction that went through."""
+    def _send(self, name: str, transaction: Transaction) -> Any:
+        """The receipt of a step that went through; one that an earlier run had sent is not sent again."""
+        sent = self._sent_before(name)
+        if sent is None:
+            self._fund()
+            signed = self._signed(transaction)
+            # Before it leaves: whoever goes on after a crash must find the contract that may stand already.
+            self._remember(UNDER_WAY, {"step": name, "transaction": signed.hash.hex()})
+            sent = self._broadcast(signed.raw_transaction)
+        receipt = self._wait(lambda: self._receipt(sent))
+        if receipt["status"] != 1:
+            self._known.pop(UNDER_WAY)
+            raise DeployError(f"step {name!r}: transaction {Web3.to_hex(sent)} failed")
+        return receipt
+
+    def _sent_before(self, name: str) -> Any:
+        """The hash of a step's transaction if an earlier run has sent it and the chain has not forgotten it."""
+        under_way = self._known.get(UNDER_WAY, {})
+        if under_way.get("step") != name:
+            return None
+        try:
+            return self._w3.eth.get_transaction(under_way["transaction"])["hash"]
+        except TransactionNotFound:
+            return None
+
+    def _broadcast(self, raw: bytes) -> Any:
+        return self._w3.eth.send_raw_transaction(raw)
+
+    def _signed(self, transaction: Transaction) -> Any:
         fees = self._w3.eth.gas_price
         call: dict[str, Any] = {"from": self._account.address, "data": Web3.to_hex(transaction.data)}
         call |= {"to": Web3.to_checksum_address(transaction.to)} if transaction.to else {}
-        signed = self._account.sign_transaction(
+        return self._account.sign_transaction(
             {
                 "type": 2,
                 "chainId": self._chain_id,
@@ -215,11 +243,6 @@ class _Deployer:
                 "maxPriorityFeePerGas": min(self._w3.eth.max_priority_fee, 2 * fees),
             }
         )
-        sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
-        receipt = self._wait(lambda: self._receipt(sent))
-        if receipt["status"] != 1:
-            raise DeployError(f"transaction {sent.to_0x_hex()} failed")
-        return receipt
 
     def _receipt(self, sent: Any) -> Any:
         try:

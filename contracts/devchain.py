@@ -4,7 +4,7 @@
 
 Everything it accepts is appended to the state file; a restart, also after kill -9, replays the file and comes to the
 same block hashes. Its chain id is random unless given, and anybody may draw from its faucet:
-`dev_faucet(address, wei)`.
+`dev_faucet(address, wei)`. Its time and its blocks can be steered as anvil's (`contracts/devchain_controls.py`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
+from contracts.devchain_controls import Controls
 from contracts.devchain_rpc import JsonRpc
 from contracts.devchain_state import DevChainError, StateFile
+from contracts.running import RunningChain
 
 MAX_REQUEST_BYTES: Final = 1 << 20
 START_TIMEOUT_S: Final = 120.0
@@ -39,13 +40,13 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, state: StateFile, port: int) -> None:
+    def __init__(self, state: StateFile, port: int, *, at_once: bool = False) -> None:
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
             raise DevChainError(f"port {port} cannot be used: {error.strerror}; name another with --port") from error
-        self._state = state
-        self._rpc = JsonRpc(state.ledger, state.submit)
+        self._controls = Controls(state, time.time, at_once=at_once)
+        self._rpc = JsonRpc(state.ledger, self._controls.submit, self._controls.methods)
         self._lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -59,11 +60,13 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def mine(self, block_seconds: float) -> None:
-        """Seals a block every `block_seconds`, forever; timestamps run ahead of the clock if blocks are quicker."""
+        """Seals a block every `block_seconds`, forever; with 0 it leaves that to the transactions."""
+        while not block_seconds:
+            time.sleep(3600)
         while True:
             time.sleep(block_seconds - time.time() % block_seconds)
             with self._lock:
-                self._state.seal(max(int(time.time()), self._state.ledger.head.timestamp + 1))
+                self._controls.mine()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,7 +97,7 @@ def serve(port: int, state: Path, block_seconds: float, chain_id: int | None, *,
     Raises:
         DevChainError: the port or the state file cannot be used.
     """
-    with Server(StateFile(state, chain_id), port) as server:
+    with Server(StateFile(state, chain_id), port, at_once=not block_seconds) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         if attached:
             threading.Thread(target=_end_with_input, daemon=True).start()
@@ -113,25 +116,8 @@ def _end_with_input() -> None:
 # -- as a subprocess ---------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class DevChain:
-    """A dev chain in a process of its own, that ends with this one.
-
-    Attributes:
-        url: where its JSON-RPC answers.
-        process: the process, for tests that kill it.
-    """
-
-    url: str
-    process: subprocess.Popen[str] = field(repr=False)
-
-    def stop(self) -> None:
-        """Ends the process and waits for it; harmless if it has ended."""
-        self.process.terminate()
-        self.process.wait(timeout=10)
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+class DevChain(RunningChain):
+    """A dev chain in a process of its own, that ends with this one."""
 
 
 def start(state: Path, *, port: int = 0, block_seconds: float = 1.0, chain_id: int | None = None) -> DevChain:
@@ -140,7 +126,7 @@ def start(state: Path, *, port: int = 0, block_seconds: float = 1.0, chain_id: i
     Args:
         state: its state file, made if it is missing.
         port: on loopback; 0 takes a free one.
-        block_seconds: time between blocks.
+        block_seconds: time between blocks; 0 makes one for each transaction.
         chain_id: None takes the file's, or a random one for a new file.
 
     Raises:
@@ -181,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m contracts.devchain", description=__doc__)
     parser.add_argument("--port", type=int, default=8545, help="on 127.0.0.1; 0 takes a free one (default 8545)")
     parser.add_argument("--state", type=Path, required=True, help="the state file, made if it is missing")
-    parser.add_argument("--block-seconds", type=float, default=1.0, help="time between blocks (default 1)")
+    parser.add_argument("--block-seconds", type=float, default=1.0, help="between blocks (default 1); 0: on demand")
     parser.add_argument("--chain-id", type=int, help="of a new chain; random if left out")
     parser.add_argument("--attached", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, Signed
 from eth.chains.base import MiningChain
 from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_MIX_HASH, POST_MERGE_NONCE, ZERO_ADDRESS
 from eth.db.atomic import AtomicDB
+from eth.db.backends.memory import MemoryDB
 from eth.exceptions import HeaderNotFound, PyEVMError, TransactionNotFound
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
@@ -29,6 +30,7 @@ GAS_LIMIT: Final = 30_000_000
 TIP_WEI: Final = 10**9
 FAUCET_WEI: Final = 10**30
 MAX_PENDING: Final = 4096
+MAX_SNAPSHOTS: Final = 64
 
 
 class RefusedError(Exception):
@@ -76,14 +78,26 @@ class Mined:
     transaction: SignedTransactionAPI
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state to which the ledger can go back: the database's entries (values are shared), the head, what waits."""
+
+    number: int
+    entries: dict[bytes, bytes] = field(repr=False)
+    pending: tuple[SignedTransactionAPI, ...]
+
+
 class Ledger:
     """An EVM chain of one branch, and the transactions that wait for its next block."""
 
     def __init__(self, genesis: Genesis) -> None:
         self.chain_id = genesis.chain_id
         self._faucet = Account.from_key(genesis.faucet_key)
-        self._chain = _new_chain(genesis, bytes.fromhex(self._faucet.address[2:]))
+        self._entries = MemoryDB()
+        self._chain = _new_chain(genesis, bytes.fromhex(self._faucet.address[2:]), self._entries)
         self._pending: list[SignedTransactionAPI] = []
+        self._snapshots: list[Snapshot] = []
+        self._snapshots_taken = 0
 
     @property
     def head(self) -> BlockHeaderAPI:
@@ -93,6 +107,8 @@ class Ledger:
 
     def submit(self, raw: bytes) -> bytes:
         """Takes a signed transaction for the next block; submitting the same one again is harmless.
+
+        One that waits is replaced by another with its nonce that pays a tenth more.
 
         Returns:
             The transaction's hash, 32 bytes.
@@ -105,6 +121,7 @@ class Ledger:
             return transaction.hash
         for problem in self._problems(transaction):
             raise RefusedError(problem)
+        self._pending = [one for one in self._pending if not _same_place(one, transaction)]
         self._pending.append(transaction)
         return transaction.hash
 
@@ -154,6 +171,24 @@ class Ledger:
         self._chain.header = self._chain.create_header_from_parent(block.header)
         return block.header
 
+    def snapshot(self) -> int:
+        """Notes the present state; returns its number, from 1. The oldest is forgotten when there are too many."""
+        self._snapshots_taken += 1
+        noted = Snapshot(self._snapshots_taken, dict(self._entries.kv_store), tuple(self._pending))
+        self._snapshots = [*self._snapshots[1 - MAX_SNAPSHOTS :], noted]
+        return noted.number
+
+    def revert(self, number: int) -> bool:
+        """Goes back to a noted state and forgets it with all later ones; whether there was such a one."""
+        for position, noted in enumerate(self._snapshots):
+            if noted.number == number:
+                self._entries.kv_store = noted.entries
+                self._chain.header = self._chain.create_header_from_parent(self.head)
+                self._pending = list(noted.pending)
+                del self._snapshots[position:]
+                return True
+        return False
+
     def _executable(self, nonce_of: Callable[[Address], int]) -> Iterator[SignedTransactionAPI]:
         """What waits, in the order of arrival but each sender's in the order of its nonces."""
         progress = True
@@ -184,8 +219,8 @@ class Ledger:
             yield f"signed for chain {transaction.chain_id}, but this is chain {self.chain_id}"
         if transaction.nonce < nonce:
             yield f"nonce too low: {transaction.nonce}, the account is at {nonce}"
-        if any((w.sender, w.nonce) == (transaction.sender, transaction.nonce) for w in self._pending):
-            yield f"nonce {transaction.nonce} is taken by a transaction that waits"
+        if any(_same_place(waiting, transaction) and not _dearer(transaction, waiting) for waiting in self._pending):
+            yield f"nonce {transaction.nonce} is taken by a transaction that waits; pay a tenth more to replace it"
         if transaction.gas > GAS_LIMIT or transaction.intrinsic_gas > transaction.gas:
             yield f"gas {transaction.gas} must be {transaction.intrinsic_gas} to {GAS_LIMIT}"
         if cost > state.get_balance(transaction.sender):
@@ -286,7 +321,16 @@ class Ledger:
         return computation
 
 
-def _new_chain(genesis: Genesis, faucet: bytes) -> MiningChain:
+def _same_place(one: SignedTransactionAPI, other: SignedTransactionAPI) -> bool:
+    return bool((one.sender, one.nonce) == (other.sender, other.nonce))
+
+
+def _dearer(one: SignedTransactionAPI, other: SignedTransactionAPI) -> bool:
+    fees = ("max_fee_per_gas", "max_priority_fee_per_gas")
+    return all(10 * getattr(one, fee) >= 11 * getattr(other, fee) for fee in fees)
+
+
+def _new_chain(genesis: Genesis, faucet: bytes, entries: MemoryDB) -> MiningChain:
     class DevChain(MiningChain):
         chain_id = genesis.chain_id
         vm_configuration = ((BlockNumber(0), PragueVM),)
@@ -307,4 +351,4 @@ def _new_chain(genesis: Genesis, faucet: bytes) -> MiningChain:
         "transaction_root": BLANK_ROOT_HASH,
     }
     rich = {"balance": FAUCET_WEI, "nonce": 0, "code": b"", "storage": {}}
-    return DevChain.from_genesis(AtomicDB(), header, {Address(faucet): rich})  # type: ignore[return-value, arg-type, dict-item]  # declared as the base class and as narrower dicts
+    return DevChain.from_genesis(AtomicDB(entries), header, {Address(faucet): rich})  # type: ignore[return-value, arg-type, dict-item]  # declared as the base class and as narrower dicts

@@ -36,9 +36,12 @@ class JsonRpc:
     Args:
         ledger: the chain.
         submit: takes a raw transaction, returns its hash (the server logs it on the way to the ledger).
+        more: further methods, as the server's that steer its time; their `ValueError` is a parameter's.
     """
 
-    def __init__(self, ledger: Ledger, submit: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, ledger: Ledger, submit: Callable[[bytes], bytes], more: Mapping[str, Callable[..., Json]] | None = None
+    ) -> None:
         self._ledger = ledger
         self._submit = submit
         self._methods: dict[str, Callable[..., Json]] = {
@@ -61,7 +64,8 @@ class JsonRpc:
             "eth_call": lambda call, at="latest": _hex(ledger.call(_call(call), self._at(at))),
             "eth_estimateGas": lambda call, _at="latest": hex(ledger.estimate_gas(_call(call))),
             "eth_sendRawTransaction": lambda raw: _hex(self._submit(_bytes(raw))),
-            "dev_faucet": lambda who, amount: _hex(self._submit(ledger.drip(_address(who), _number(amount)))),
+            "dev_faucet": lambda who, amount: _hex(self._submit(ledger.drip(_address(who), number(amount)))),
+            **(more or {}),
         }
 
     def answer_bytes(self, body: bytes) -> bytes:
@@ -90,7 +94,7 @@ class JsonRpc:
             return _error(request.get("id"), REVERTED, f"execution reverted: {error}", _hex(error.data))
         except RefusedError as error:
             return _error(request.get("id"), REFUSED, str(error))
-        except (InvalidParamsError, TypeError) as error:
+        except (InvalidParamsError, TypeError, ValueError) as error:
             return _error(request.get("id"), INVALID_PARAMS, f"{request['method']}: {error}")
 
     def _at(self, tag: Json) -> BlockHeaderAPI:
@@ -99,7 +103,7 @@ class JsonRpc:
             tag = tag.get("blockNumber")
         if tag in ("latest", "pending", "safe", "finalized"):
             return self._ledger.head
-        header = self._ledger.header(0 if tag == "earliest" else _number(tag))
+        header = self._ledger.header(0 if tag == "earliest" else number(tag))
         if header is None:
             raise RefusedError(f"there is no block {tag}; the head is {self._ledger.head.block_number}")
         return header
@@ -177,7 +181,7 @@ def _address(value: Json) -> bytes:
     return address
 
 
-def _number(value: Json) -> int:
+def number(value: Json) -> int:
     try:
         number = int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
     except ValueError:
@@ -193,9 +197,9 @@ def _call(value: Json) -> Call:
     return Call(
         to=_address(value["to"]) if value.get("to") else b"",
         data=_bytes(value.get("data", value.get("input", "0x"))),
-        value=_number(value.get("value", 0)),
+        value=number(value.get("value", 0)),
         sender=_address(value.get("from", "0x" + "00" * 20)),
-        gas=min(_number(value.get("gas", GAS_LIMIT)), GAS_LIMIT),
+        gas=min(number(value.get("gas", GAS_LIMIT)), GAS_LIMIT),
     )
 
 

@@ -46,6 +46,19 @@ class StateFile:
         header = self.ledger.seal(timestamp)
         self._append({"block": timestamp, "hash": header.hash.hex()}, durable=True)
 
+    def snapshot(self) -> int:
+        """Notes the present state and logs that; returns its number."""
+        number = self.ledger.snapshot()
+        self._append({"snapshot": number}, durable=True)
+        return number
+
+    def revert(self, number: int) -> bool:
+        """Goes back to a noted state and logs that; whether there was such a one."""
+        done = self.ledger.revert(number)
+        if done:
+            self._append({"revert": number}, durable=True)
+        return done
+
     def _append(self, entry: dict[str, Any], *, durable: bool = False) -> None:
         try:
             self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
@@ -95,6 +108,11 @@ class StateFile:
 def _replay_entry(ledger: Ledger, entry: dict[str, Any]) -> None:
     if "tx" in entry:
         ledger.submit(bytes.fromhex(entry["tx"]))
+        return
+    if "snapshot" in entry or "revert" in entry:
+        number = entry.get("snapshot", entry.get("revert"))
+        if not (ledger.snapshot() == number if "snapshot" in entry else ledger.revert(number)):
+            raise ValueError(f"snapshot {number} does not come out")
         return
     header = ledger.seal(entry["block"])
     if header.hash.hex() != entry["hash"]:

@@ -59,6 +59,10 @@ class StakeVault(Contract):
     def claim(self, operator: bytes, epoch: int, to: bytes) -> Transaction:
         return self._send("claim", operator, epoch, to)
 
+    def sweep(self) -> Transaction:
+        """Pays what was slashed to the treasury."""
+        return self._send("sweep")
+
     def asset(self) -> View[bytes]:
         return self._ask(_bytes, "ASSET")
 

@@ -43,6 +43,7 @@ class EvmChain(Chain):
     def __init__(self, reader: ChainReader, key: Secret) -> None:
         self.reader = reader
         self._sender = Sender(reader.provider, reader.chain_id, key)
+        reader.on_reorg.append(self._sender.send_again)
         self._voting = Voting(reader, self._sender)
         self._bonding = trio.Lock()
 

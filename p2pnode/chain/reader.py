@@ -7,7 +7,7 @@ all their changes emit events.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import trio
@@ -41,6 +41,8 @@ class ChainReader:
     Attributes:
         chain_id: of the chain that answered first; another one at the same URL later is an error.
         base_fee: of the head, in wei per gas.
+        reorgs: how often what had been read was rolled back.
+        on_reorg: what is to be done then, before anybody reads on; it must not ask this reader.
     """
 
     def __init__(self, provider: HttpxProvider, registry: Address, subnet_id: int) -> None:
@@ -49,6 +51,8 @@ class ChainReader:
         self.subnet_id = subnet_id
         self.chain_id = 0
         self.base_fee = 0
+        self.reorgs = 0
+        self.on_reorg: list[Callable[[], Awaitable[None]]] = []
         self._genesis = b""
         self._lock = trio.Lock()
         self._head: Block | None = None
@@ -119,8 +123,7 @@ class ChainReader:
 
     async def _check_branch(self, head: Block, parent: bytes, before: Block | None) -> None:
         """Forgets everything that a reorg may have changed; refuses another chain behind the same URL."""
-        known = self._blocks.get(head.number - 1)
-        if before is None or (known is not None and known.hash == parent):
+        if before is None or (head.number == before.number + 1 and parent == before.hash):
             return
         if head.number > before.number + 1:
             again = await self.provider.ask("eth_getBlockByNumber", hex(before.number), False)
@@ -130,7 +133,11 @@ class ChainReader:
             raise ChainError(f"another chain answers at {self.provider.url} than before: was it started anew?")
         self._blocks.clear()
         self._log, self._scanned = CheckpointLog(self.subnet_id), 0
+        self._subnet, self._subnet_at, self._attestation = None, -1, None
         self._operators_stale = self._logs_stale = True
+        self.reorgs += 1
+        for send_again in self.on_reorg:
+            await send_again()
 
     async def _look_at(self, newest: Mapping[str, Any], number: int, before: Block | None) -> None:
         """Which of what we know may have changed in the blocks since the last look."""

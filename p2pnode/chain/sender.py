@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import trio
 
@@ -17,12 +19,21 @@ from p2pnode.chain.roles import account_of
 from p2pnode.errors import ChainError
 from protocols.types import Secret
 
-RECEIPT_TIMEOUT_S: Final = 120.0
+RECEIPT_TIMEOUT_S: Final = 180.0
 POLL_S: Final = 0.3
 RESEND_S: Final = 10.0
+BUMP_S: Final = 30.0
+"""After so long without a receipt, while blocks come, a transaction pays more."""
+BUMP: Final = 1.25
+"""By how much it pays more at least; nodes take no replacement that pays less than 1.1 times as much."""
+FEE_MAX_WEI: Final = 10**12
+"""What a unit of gas may cost at most after raises: 1,000 gwei."""
+KEPT: Final = 256
+"""So many of the newest transactions are sent again if a reorg takes them back."""
 NONCE_ATTEMPTS: Final = 3
 GAS_MARGIN: Final = 1.2
 """Estimates are of the state before the block; small changes by others' transactions fit in here."""
+TRANSFER_GAS: Final = 21_000
 
 
 class RefusedError(ChainError):
@@ -45,16 +56,47 @@ def refusal(error: RpcError) -> ChainError:
     return RefusedError(found.name, found.words)
 
 
-class Sender:
-    """One account's transactions, with a nonce each. Use one for each account: it holds the lock."""
+class _Prices(NamedTuple):
+    """Of a call: gas; tip and base fee in wei per gas; the block after which this is so."""
 
-    def __init__(self, provider: HttpxProvider, chain_id: int, key: Secret) -> None:
+    gas: int
+    tip: int
+    base: int
+    block: int
+
+
+@dataclass
+class _Sent:
+    """A transaction under way or mined; `versions` are the signed ones by hash, all with its nonce, dearest last."""
+
+    nonce: int
+    fields: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def raw(self) -> str:
+        return next(reversed(self.versions.values()))
+
+
+class Sender:
+    """One account's transactions, with a nonce each. Use one for each account: it holds the lock.
+
+    Args:
+        provider: the chain.
+        chain_id: signed with each transaction.
+        key: the account's.
+        confirmations: so many blocks must stand above a transaction's before it counts.
+    """
+
+    def __init__(self, provider: HttpxProvider, chain_id: int, key: Secret, *, confirmations: int = 0) -> None:
         self.address = operator_address(key)
+        self.confirmations = confirmations
         self._provider = provider
         self._chain_id = chain_id
         self.account = account_of(key)
         self._lock = trio.Lock()
         self._nonce: int | None = None
+        self._kept: deque[_Sent] = deque(maxlen=KEPT)
 
     async def send(self, transaction: Transaction) -> tuple[Event, ...]:
         """Sends and waits until it is mined; many may be under way at once.
@@ -67,24 +109,36 @@ class Sender:
             ChainError: no funds, no answer, or not mined in time.
         """
         call = self._call(transaction)
-        gas, tip, base = await self._prices(call)
+        now = await self._prices(call)
         fields = {
             "type": 2,
             "chainId": self._chain_id,
             "to": transaction.to,
             "data": transaction.data,
             "value": transaction.value,
-            "gas": gas + transaction.extra_gas,
-            "maxFeePerGas": 2 * base + tip,
-            "maxPriorityFeePerGas": tip,
+            "gas": now.gas + transaction.extra_gas,
+            "maxFeePerGas": 2 * now.base + now.tip,
+            "maxPriorityFeePerGas": now.tip,
         }
-        raw, transaction_hash = await self._submit(fields)
-        receipt = await self._receipt(raw, transaction_hash)
+        receipt = await self._receipt(await self._submit(fields), now.block)
         if quantity(receipt.get("status")) != 1:
             await self._explain(call, receipt)
         logs = receipt.get("logs") or []
         events = (event([blob(topic) for topic in log["topics"]], blob(log["data"])) for log in logs)
         return tuple(found for found in events if found is not None)
+
+    async def send_again(self) -> None:
+        """After a reorg: sends again, as they were, what it took back; the same transaction counts once, ever.
+
+        Raises:
+            ChainError: the chain does not answer.
+        """
+        async with self._lock:
+            self._nonce = None
+            counted = quantity(await self._provider.ask("eth_getTransactionCount", self.account.address, "latest"))
+            for sent in self._kept:
+                if sent.nonce >= counted:
+                    await self._resend(sent)
 
     async def quote(self, transaction: Transaction) -> int:
         """What a transaction may cost in gas at most, in wei, at the present base fee.
@@ -92,8 +146,8 @@ class Sender:
         Raises:
             RefusedError: a contract would refuse it, with its reason.
         """
-        gas, tip, base = await self._prices(self._call(transaction))
-        return (gas + transaction.extra_gas) * (base + tip)
+        now = await self._prices(self._call(transaction))
+        return (now.gas + transaction.extra_gas) * (now.base + now.tip)
 
     def _call(self, transaction: Transaction) -> dict[str, Any]:
         return {
@@ -103,8 +157,8 @@ class Sender:
             "value": hex(transaction.value),
         }
 
-    async def _prices(self, call: Mapping[str, Any]) -> tuple[int, int, int]:
-        """Gas, tip and base fee; fails here, for nothing, if the call would."""
+    async def _prices(self, call: Mapping[str, Any]) -> _Prices:
+        """What the call takes now; fails here, for nothing, if the call would."""
         try:
             gas, tip, head = await self._provider.ask_all(
                 [
@@ -115,17 +169,17 @@ class Sender:
             )
         except RpcError as error:
             raise refusal(error) from error
-        return math.ceil(quantity(gas) * GAS_MARGIN), quantity(tip), quantity(head.get("baseFeePerGas", "0x0"))
+        base, block = quantity(head.get("baseFeePerGas", "0x0")), quantity(head.get("number"))
+        return _Prices(math.ceil(quantity(gas) * GAS_MARGIN), quantity(tip), base, block)
 
-    async def _submit(self, fields: Mapping[str, Any]) -> tuple[str, str]:
+    async def _submit(self, fields: dict[str, Any]) -> _Sent:
         """Signs with the next nonce and sends; a nonce that somebody else with this key has used is fetched anew."""
         async with self._lock:
             for attempt in range(NONCE_ATTEMPTS):
-                nonce = await self._next_nonce()
-                signed = self.account.sign_transaction({**fields, "nonce": nonce})
-                raw = f"0x{signed.raw_transaction.hex()}"
+                sent = _Sent(await self._next_nonce(), fields)
+                self._sign(sent)
                 try:
-                    await self._provider.ask("eth_sendRawTransaction", raw)
+                    await self._provider.ask("eth_sendRawTransaction", sent.raw)
                 except RpcError as error:
                     self._nonce = None
                     if "nonce" not in error.reason.lower() or attempt == NONCE_ATTEMPTS - 1:
@@ -134,39 +188,90 @@ class Sender:
                     self._nonce = None  # whether it arrived is unknown: ask the chain next time
                     raise
                 else:
-                    self._nonce = nonce + 1
-                    return raw, f"0x{signed.hash.hex()}"
+                    self._nonce = sent.nonce + 1
+                    self._kept.append(sent)
+                    return sent
         raise AssertionError("the last attempt returns or raises")
+
+    def _sign(self, sent: _Sent) -> None:
+        signed = self.account.sign_transaction({**sent.fields, "nonce": sent.nonce})
+        sent.versions[f"0x{signed.hash.hex()}"] = f"0x{signed.raw_transaction.hex()}"
 
     async def _next_nonce(self) -> int:
         if self._nonce is None:
             self._nonce = quantity(await self._provider.ask("eth_getTransactionCount", self.account.address, "pending"))
         return self._nonce
 
-    async def _receipt(self, raw: str, transaction_hash: str) -> Mapping[str, Any]:
-        """Polls, resending now and then: a chain that restarts may forget what it had not mined."""
-        resend_at = trio.current_time() + RESEND_S
+    async def _receipt(self, sent: _Sent, head: int) -> Mapping[str, Any]:
+        """Polls, resending now and then (a chain that restarts may forget what it had not mined), and paying more."""
+        resend_at, bump_at = (trio.current_time() + after for after in (RESEND_S, BUMP_S))
         with trio.move_on_after(RECEIPT_TIMEOUT_S):
             while True:
                 await trio.sleep(POLL_S)
                 try:
-                    found = await self._provider.ask("eth_getTransactionReceipt", transaction_hash)
+                    found = await self._mined(sent)
                     if found is None and trio.current_time() > resend_at:
                         resend_at = trio.current_time() + RESEND_S
-                        await self._resend(raw)
+                        await self._resend(sent)
+                    if found is None and trio.current_time() > bump_at:
+                        bump_at = trio.current_time() + BUMP_S
+                        head = await self._bump(sent, head)
+                    if found is not None and await self._stands(found):
+                        return found
                 except ChainUnreachableError:
                     continue  # it may come back until the time is over
-                if isinstance(found, dict):
-                    return found
         self._nonce = None
         raise ChainError(
-            f"transaction {transaction_hash} was not mined within {RECEIPT_TIMEOUT_S:.0f} s; is the chain at"
-            f" {self._provider.url} making blocks?"
+            f"transaction {next(reversed(sent.versions))} was not mined within {RECEIPT_TIMEOUT_S:.0f} s for"
+            f" {sent.fields['maxFeePerGas'] / 1e9:g} gwei of gas; is the chain at {self._provider.url} making blocks?"
         )
 
-    async def _resend(self, raw: str) -> None:
+    async def _mined(self, sent: _Sent) -> Mapping[str, Any] | None:
+        """The receipt of whichever version was mined."""
+        for transaction_hash in reversed(sent.versions):
+            found = await self._provider.ask("eth_getTransactionReceipt", transaction_hash)
+            if isinstance(found, dict):
+                return found
+        return None
+
+    async def _stands(self, receipt: Mapping[str, Any]) -> bool:
+        """Whether enough blocks are above it; the receipt is asked for anew each time, so a reorg cannot hide."""
+        if not self.confirmations:
+            return True
+        head = quantity(await self._provider.ask("eth_blockNumber"))
+        return head >= quantity(receipt.get("blockNumber")) + self.confirmations
+
+    async def _bump(self, sent: _Sent, before: int) -> int:
+        """Replaces a transaction by one that pays more, if blocks came without it; returns the newest block's number.
+
+        If not this one is stuck but one before it, of an earlier run of this node, that one is replaced by nothing:
+        whoever wanted it has ended, and will want it again.
+        """
+        account = self.account.address
+        found = await self._provider.ask("eth_getBlockByNumber", "latest", False)
+        head, base = quantity(found.get("number")), quantity(found.get("baseFeePerGas", "0x0"))
+        if head == before:
+            return head
+        waiting = quantity(await self._provider.ask("eth_getTransactionCount", account, "latest"))
+        if waiting < min((one.nonce for one in self._kept if one.nonce >= waiting), default=waiting):
+            nothing = {"to": self.account.address, "data": b"", "value": 0, "gas": TRANSFER_GAS}
+            await self._resend(self._dearer(_Sent(waiting, sent.fields | nothing), base))
+        elif waiting <= sent.nonce:
+            await self._resend(self._dearer(sent, base))
+        return head
+
+    def _dearer(self, sent: _Sent, base: int) -> _Sent:
+        """Adds a version that pays more, up to a limit."""
+        tip = math.ceil(sent.fields["maxPriorityFeePerGas"] * BUMP) + 1
+        fee = max(math.ceil(sent.fields["maxFeePerGas"] * BUMP) + 1, 2 * base + tip)
+        if fee <= FEE_MAX_WEI or not sent.versions:
+            sent.fields = sent.fields | {"maxFeePerGas": min(fee, FEE_MAX_WEI), "maxPriorityFeePerGas": tip}
+            self._sign(sent)
+        return sent
+
+    async def _resend(self, sent: _Sent) -> None:
         try:
-            await self._provider.ask("eth_sendRawTransaction", raw)
+            await self._provider.ask("eth_sendRawTransaction", sent.raw)
         except RpcError:
             return  # the chain knows it or will never take it: the receipt or the deadline tells
 

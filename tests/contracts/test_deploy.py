@@ -1,17 +1,27 @@
 import json
 
 import pytest
+from eth_account import Account
 
-from contracts.deploy import DeployError, Economics, deploy
+from contracts.anvil import anvil
+from contracts.deploy import DeployError, Economics, _Deployer, deploy
+from contracts.deploy_dao import Dao
 from contracts.devchain import devchain
 
 KEY = b"\x05" * 32
+ME = bytes.fromhex(Account.from_key(KEY).address[2:])
 
 
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory):
-    with devchain(tmp_path_factory.mktemp("chain") / "chain.jsonl", block_seconds=0.1) as running:
+@pytest.fixture(scope="module", params=["embedded", "anvil"])
+def chain(request, tmp_path_factory):
+    state = tmp_path_factory.mktemp("chain") / "chain.jsonl"
+    with anvil() if request.param == "anvil" else devchain(state, block_seconds=0) as running:
+        running.fund(ME, 10**20)
         yield running
+
+
+class Stopped(Exception):
+    """The run was broken off."""
 
 
 def test_a_second_run_finds_what_the_first_one_built(chain, tmp_path):
@@ -32,6 +42,37 @@ def test_a_broken_off_run_is_continued(chain, tmp_path):
     second = deploy(chain.url, KEY, out)
     assert (second.subnets, second.operators) == (first.subnets, first.operators)
     assert second.anchor != first.anchor
+
+
+def test_a_run_that_breaks_off_anywhere_is_continued_and_nothing_is_made_twice(chain, tmp_path, monkeypatch):
+    """Every few steps of a deployment with the DAO the process ends: before the chain has the step, or after."""
+    out, sent, broken = tmp_path / "deployment.json", [], 0
+    broadcast = _Deployer._broadcast
+
+    def breaking(self, raw):
+        sent.append(raw)
+        if len(sent) % 5 == 0:
+            raise Stopped
+        found = broadcast(self, raw)
+        if len(sent) % 5 == 3:
+            raise Stopped
+        return found
+
+    def count():
+        return int(chain.ask("eth_getTransactionCount", f"0x{ME.hex()}", "latest"), 16)
+
+    monkeypatch.setattr(_Deployer, "_broadcast", breaking)
+    before, made = count(), None
+    while made is None:
+        try:
+            made = deploy(chain.url, KEY, out, Economics(), Dao())
+        except Stopped:
+            broken += 1
+    known = json.loads(out.read_text())
+    assert broken > 10
+    assert count() - before == len(known) - 2, "one transaction for each step in the file (but chain and genesis)"
+    assert deploy(chain.url, KEY, out, Economics(), Dao()) == made
+    assert count() - before == len(known) - 2
 
 
 @pytest.mark.parametrize(

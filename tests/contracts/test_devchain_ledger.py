@@ -1,7 +1,7 @@
 import pytest
 from eth_account import Account
 
-from contracts.devchain_ledger import Call, Genesis, Ledger, RefusedError
+from contracts.devchain_ledger import MAX_SNAPSHOTS, Call, Genesis, Ledger, RefusedError
 
 GENESIS = Genesis(99, 1_700_000_000, b"\x01" * 32)
 ALICE = Account.from_key(b"\x02" * 32)
@@ -130,3 +130,21 @@ def test_a_call_runs_at_the_earliest_next_time_whatever_the_clock_says(ledger):
     tell_time = bytes.fromhex("425f5260205ff3")  # TIMESTAMP, MSTORE at 0, RETURN 32 bytes
     assert int.from_bytes(ledger.call(Call(b"", tell_time)), "big") == 1_700_000_002
     assert int.from_bytes(ledger.call(Call(b"", tell_time), ledger.header(0)), "big") == 1_700_000_001
+
+
+def test_what_waits_is_replaced_by_what_pays_a_tenth_more(ledger):
+    ledger.submit(pay(0, value=1))
+    for fees in ({"maxFeePerGas": 2 * 10**10}, {"maxPriorityFeePerGas": 10**9}, {}):
+        with pytest.raises(RefusedError, match="pay a tenth more"):
+            ledger.submit(pay(0, value=2, **fees))
+    ledger.submit(pay(0, value=2, maxFeePerGas=2 * 10**10, maxPriorityFeePerGas=2))
+    ledger.seal(1_700_000_002)
+    assert (ledger.balance(BOB), ledger.nonce(HERS)) == (2, 1)
+
+
+def test_snapshots_are_forgotten_when_there_are_too_many(ledger):
+    first = ledger.snapshot()
+    for _ in range(MAX_SNAPSHOTS):
+        last = ledger.snapshot()
+    assert not ledger.revert(first)
+    assert ledger.revert(last)

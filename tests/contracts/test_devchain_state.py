@@ -88,3 +88,16 @@ def test_what_is_refused_is_not_logged(path):
         state.submit(b"rubbish")
     state._file.close()
     assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_a_snapshot_that_does_not_come_out_is_damage(path):
+    state = StateFile(path, None)
+    assert state.snapshot() == 1
+    state.seal(state.ledger.head.timestamp + 1)
+    assert state.revert(1)
+    assert not state.revert(1)
+    state._file.close()
+    StateFile(path, None)._file.close()
+    path.write_bytes(path.read_bytes().replace(b'"revert":1', b'"revert":2'))
+    with pytest.raises(DevChainError, match="snapshot 2 does not come out"):
+        StateFile(path, None)
