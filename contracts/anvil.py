@@ -21,8 +21,13 @@ from contracts.running import RunningChain
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 20.0
 LISTENING: Final = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
-# anvil does not end with who started it: a shell beside it waits for the end of its input and ends it.
-KEEPER: Final = '"$@" </dev/null & child=$!; cat >/dev/null; kill "$child" 2>/dev/null; wait "$child"'
+# anvil does not end with who started it: somebody beside it waits for the end of its input and ends it.
+KEEPER: Final = """exec 3<&0
+"$@" 3<&- </dev/null & child=$!
+{ cat <&3; kill "$child"; } >/dev/null 2>&1 & keeper=$!
+wait "$child"
+kill "$keeper"
+"""
 
 
 class AnvilError(Exception):

@@ -84,6 +84,7 @@ class Deployment:
     subnets: bytes
     operators: bytes
     anchor: bytes
+    court: bytes
 
 
 def deploy(url: str, key: bytes, out: Path, economics: Economics | None = None, dao: Dao | None = None) -> Deployment:
@@ -133,11 +134,11 @@ class _Deployer:
         )
         anchor = self._anchor(economics, subnets, authority)
         bases = {"authority": authority, "subnets": subnets, "source": source, "anchor": anchor}
-        deploy_justice(self, economics, treasury, bases)
+        court = deploy_justice(self, economics, treasury, bases)
         if dao:
             known = ("authority", "timelock", "token", "subnets")
             found_dao(self, dao, me, {name: bytes.fromhex(self._known[name]) for name in known})
-        return Deployment(self._chain_id, self._genesis, authority, vault, source, subnets, operators, anchor)
+        return Deployment(self._chain_id, self._genesis, authority, vault, source, subnets, operators, anchor, court)
 
     def _anchor(self, economics: Economics, subnets: bytes, authority: bytes) -> bytes:
         verifier = self.contract("verifier", EcdsaQuorum.deployment)

@@ -49,8 +49,8 @@ class Steps(Protocol):
         """Makes a call that sets something up."""
 
 
-def deploy_justice(steps: Steps, justice: Justice, treasury: bytes, made: dict[str, bytes]) -> None:
-    """Deploys slashing manager, court and dispute game, and gives them their powers.
+def deploy_justice(steps: Steps, justice: Justice, treasury: bytes, made: dict[str, bytes]) -> bytes:
+    """Deploys slashing manager, court and dispute game, and gives them their powers; returns the court.
 
     Args:
         steps: the deployer.
@@ -81,3 +81,4 @@ def deploy_justice(steps: Steps, justice: Justice, treasury: bytes, made: dict[s
         steps.call(f"role {role} may", powers.set_target_function_role(target, selectors, role))
         steps.call(f"role {role} is held", powers.grant_role(role, who))
     steps.call(f"role {COURT} is held by disputes", powers.grant_role(COURT, disputes))
+    return court

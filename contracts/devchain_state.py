@@ -110,7 +110,7 @@ def _replay_entry(ledger: Ledger, entry: dict[str, Any]) -> None:
         ledger.submit(bytes.fromhex(entry["tx"]))
         return
     if "snapshot" in entry or "revert" in entry:
-        number = entry.get("snapshot", entry.get("revert"))
+        number = int(entry.get("snapshot", entry.get("revert", 0)))
         if not (ledger.snapshot() == number if "snapshot" in entry else ledger.revert(number)):
             raise ValueError(f"snapshot {number} does not come out")
         return

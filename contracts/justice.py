@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
 from contracts.abi import interface
 from contracts.bindings import Contract, Transaction, View
 
@@ -57,6 +60,22 @@ class Sentence:
     executed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Offence:
+    operator: bytes
+    share: int
+    epoch: int
+    vetoed: bool
+    source: bytes
+
+
+def wrong_sum_offence(subnet_id: int, operator: bytes, height: int, cell: int) -> bytes:
+    """The name under which the court reports a wrong sum."""
+    return keccak(
+        encode(["string", "uint256", "address", "uint64", "uint64"], ("wrong sum", subnet_id, operator, height, cell))
+    )
+
+
 class Court(Contract):
     """See contracts/src/interfaces/ICourt.sol. Signatures have 64 bytes (EIP-2098)."""
 
@@ -75,6 +94,10 @@ class Court(Contract):
         where = astuple(position)
         return self._send("wrongSum", astuple(stated), _words(signature), where, leaves, result.encoded())
 
+    def slashing(self) -> View[bytes]:
+        """Where it reports to."""
+        return self._ask(bytes, "SLASHING")
+
 
 class SlashingManager(Contract):
     """See contracts/src/interfaces/ISlashingManager.sol. Shares are of 10^18."""
@@ -89,6 +112,16 @@ class SlashingManager(Contract):
 
     def execute(self, source: bytes, operator: bytes, epoch: int) -> Transaction:
         return self._send("execute", source, operator, epoch)
+
+    def offence_of(self, offence: bytes) -> View[Offence]:
+        """Zeros if nothing of this name was reported."""
+        return self._ask(lambda values: Offence(*values), "offenceOf", offence)
+
+    def epoch_seconds(self) -> View[int]:
+        return self._ask(int, "EPOCH_SECONDS")
+
+    def veto_seconds(self) -> View[int]:
+        return self._ask(int, "VETO_SECONDS")
 
     def sentence_of(self, source: bytes, operator: bytes, epoch: int) -> View[Sentence]:
         return self._ask(lambda values: Sentence(*values), "sentenceOf", source, operator, epoch)

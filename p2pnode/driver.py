@@ -37,6 +37,7 @@ from protocols.effects import (
     Journal,
     NeedEpoch,
     Observe,
+    Prosecute,
     Publish,
     Send,
     SetTimer,
@@ -95,6 +96,8 @@ class LedgerHands(Protocol):
     def anchor(self, effect: Anchor) -> None: ...
 
     def attest(self, effect: Attest) -> None: ...
+
+    def prosecute(self, effect: Prosecute) -> None: ...
 
 
 @dataclass
@@ -331,6 +334,8 @@ class Driver:
                 self._hands.anchor(effect)
             case Attest():
                 self._hands.attest(effect)
+            case Prosecute():
+                self._hands.prosecute(effect)
             case _:
                 raise TypeError(f"no hand performs {type(effect).__name__}")
 

@@ -11,7 +11,7 @@ from p2pnode.chain.roles import active, verify_binding
 from p2pnode.ports import Block, Chain, OperatorRecord, SubnetRecord
 from protocols.params import Params
 from protocols.rounds.epoch import EpochView, draw_epoch
-from protocols.types import Address, PeerKey, Role
+from protocols.types import Address, PeerKey
 
 
 class Epochs:
@@ -38,11 +38,13 @@ class Epochs:
             if active(record, beacon.number) and self._is_bound(record)
         ]
         # The chain lets a key be named twice; operators stand in the order of joining, and the first has it.
-        first: dict[PeerKey, Role] = {}
+        first: dict[PeerKey, OperatorRecord] = {}
         for record in bound:
-            first.setdefault(record.peer, record.roles)
-        roster = list(first.items())
-        return draw_epoch(self._chain.chain_id, subnet.subnet_id, epoch, beacon.hash, self._params, roster)
+            first.setdefault(record.peer, record)
+        roster = [(peer, record.roles) for peer, record in first.items()]
+        accounts = {peer: record.address for peer, record in first.items()}
+        chain_id = self._chain.chain_id
+        return draw_epoch(chain_id, subnet.subnet_id, epoch, beacon.hash, self._params, roster, accounts)
 
     def _is_bound(self, record: OperatorRecord) -> bool:
         """Whether the stay's binding holds; checked once for all epochs."""

@@ -13,6 +13,10 @@ class ChainError(TwoPMError):
     """The chain refused or could not be reached; the text carries the decoded reason."""
 
 
+class NoCourtError(ChainError):
+    """Nobody told this node where the court stands."""
+
+
 class SettingsError(LocalError):
     """A setting, flag or environment variable is wrong; the text names it."""
 

@@ -21,6 +21,7 @@ from p2pnode.errors import ChainError, Unreachable
 from p2pnode.heads import Heads
 from p2pnode.identity import Identity
 from p2pnode.inbound import Inbound
+from p2pnode.justice import Justice
 from p2pnode.learner import Learner, Model
 from p2pnode.learning.task import Task
 from p2pnode.ports import Chain, OperatorRecord, Ports, SubnetRecord
@@ -29,7 +30,7 @@ from p2pnode.share_keys import ShareKeys
 from p2pnode.supervision import Observer, Supervisor
 from p2pnode.team import MachineFactory, RoundContext, default_machines
 from protocols.checkpoints.machine import Ledger, certified_headers, genesis, restore, restore_height
-from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Head, Journal, Store
+from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Head, Journal, Prosecute, Store
 from protocols.encryption.schemes import scheme
 from protocols.errors import LocalError, MalformedError, RemoteError
 from protocols.events import EpochKnown, Received, Started
@@ -41,6 +42,8 @@ from protocols.rounds.release import ReleaseRule, WrongShares
 from protocols.rounds.seen import SeenDealings
 from protocols.rounds.suspects import seats
 from protocols.types import Address, Height, PeerKey, Role, Secret
+from protocols.verification.proofs import KIND as OFFENCE
+from protocols.verification.proofs import PROOF_MAX_BYTES, SumProof
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
 from protocols.wire.messages import NO_SUSPECTS
@@ -172,6 +175,8 @@ class Node:
             Epochs(ports.chain, self._subnet, params), ports.clock, self._observe, self._begin_epoch
         )
         self._duties = Duties(ports.chain, ports.clock, self._observe, params)
+        self._justice = Justice(ports.chain, ports.clock, self._observe, turn=self.me[0])
+        self._offences = [record.payload for record in records if record.kind == OFFENCE]
         self._directory = Directory(ports.transport, self._sign, int(ports.clock.now() * 1000))
         self._heads = Heads(
             ports.transport, self._sign, self._ledger, lambda signed: self._driver.post(ledger, Received(signed))
@@ -181,13 +186,15 @@ class Node:
         ports.transport.serve(INFO, self._serve_info)
 
     def _owe_anchors(self) -> None:
-        """After a crash of many at once, nobody else may remember what was certified but not anchored."""
+        """After a crash of many at once, nobody else may remember what was certified but not anchored, or proven."""
         for header in self._certified:
             self._duties.remember(header)
         anchored = [header for header in self._certified if self._params.anchored(header.slot.height)]
         if anchored and self._config.roles & Role.COMPUTE:
             delay_s = self.me[0] % 16  # one is enough: the others find it done
             self.anchor(Anchor(anchored[-1], delay_s))
+        for proof in self._offences:
+            self.prosecute(Prosecute(decode(proof, SumProof, PROOF_MAX_BYTES)))
 
     def _bind(self, records: tuple[Journal, ...]) -> None:
         """A folder belongs to one subnet: what it did there must not be taken for what it does elsewhere."""
@@ -307,6 +314,7 @@ class Node:
             wrong=self._wrong,
             model=effect.head.params,
             suspects=suspects,
+            statements=self._ports.chain.statements,
             announce=height > effect.head.next_height,
         )
         self._close_epochs(view)
@@ -364,6 +372,10 @@ class Node:
     def attest(self, effect: Attest) -> None:
         """Attests in the background."""
         self._tasks.guard("attest", lambda: self._duties.attest(effect.header))
+
+    def prosecute(self, effect: Prosecute) -> None:
+        """Brings a proof to the court in the background."""
+        self._tasks.guard("prosecute", lambda: self._justice.prosecute(effect.proof))
 
     # ------------------------------------------------------------------------------------------------------- tasks
 
@@ -431,7 +443,7 @@ class Node:
         clock = self._ports.clock
         deadline = clock.now() + LINGER_MAX_S
         await clock.sleep_until(clock.now() + self._config.linger_s)
-        while self._duties.open and clock.now() < deadline:
+        while (self._duties.open or self._justice.reporting) and clock.now() < deadline:
             await clock.sleep_until(clock.now() + LINGER_POLL_S)
 
     async def _serve_info(self, _: PeerKey, __: bytes) -> bytes:

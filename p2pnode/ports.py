@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from protocols.types import Address, Digest, PeerKey, Role, Verdict
+from protocols.verification.proofs import Statements, SumProof
 
 T = TypeVar("T")
 
@@ -201,6 +202,22 @@ class Chain(Protocol):
 
     async def attest(self, record: AnchorRecord, epoch: int) -> None:
         """Votes for a checkpoint of an epoch, and sees to it that it becomes final if others do, too."""
+        ...
+
+    @property
+    def statements(self) -> Statements | None:
+        """Signs what the operator answers for with its stake; None where nobody has one."""
+        ...
+
+    async def prosecute(self, proof: SumProof) -> bool:
+        """Brings a proof to the court; False if the court knows of the offence already.
+
+        Raises `p2pnode.errors.NoCourtError` if this node knows of none.
+        """
+        ...
+
+    async def punish(self, proof: SumProof) -> float | None:
+        """Has executed what the court knows; the seconds until that may be tried again, None once it is settled."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from p2pnode.chain.client import EvmChain, connect, request_faucet
+from p2pnode.chain.wallet import Places, Step, Wallet
 from p2pnode.data.schema import Examples
 from p2pnode.data.sources import load_examples
 from p2pnode.disk import FolderDisk
@@ -37,6 +38,9 @@ from protocols.wire.codec import decode
 
 GAS_RESERVE_WEI: Final = 10**17
 """What an operator should hold beside its stake: enough for thousands of attestations on a test chain."""
+
+Approve = Callable[[Wallet, list[Step]], Awaitable[None]]
+"""Asks a person whether these steps shall be taken, and raises if not."""
 
 _log = structlog.get_logger(__name__)
 
@@ -113,8 +117,8 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
                 _log.info("run complete", params_digest=digest)
 
 
-async def register_operator(settings: NodeSettings, identity: Identity) -> None:
-    """Registers the operator with its stake, roles and peer, and says so.
+async def register_operator(settings: NodeSettings, identity: Identity, approve: Approve | None = None) -> None:
+    """Registers the operator with its stake, roles and peer, and says so; asks first if there is whom to ask.
 
     Raises:
         TwoPMError: as `run_node`; also an operator that is registered already.
@@ -123,33 +127,43 @@ async def register_operator(settings: NodeSettings, identity: Identity) -> None:
         await _fund(settings, chain)
         subnet = await chain.subnet()
         proof = sign_binding(identity.peer_seed, chain, subnet, identity.peer)
-        await chain.register(identity.peer, proof, settings.role, settings.stake_wei)
+        steps = [await chain.joining(identity.peer, proof, settings.role, settings.stake_wei)]
+        await _approved(chain, steps, approve)
         _log.info(
             "registered", operator=f"0x{identity.operator.hex()}", roles=str(settings.role), stake=settings.stake_wei
         )
 
 
-async def leave_subnet(settings: NodeSettings, identity: Identity) -> None:
+async def leave_subnet(settings: NodeSettings, identity: Identity, approve: Approve | None = None) -> None:
     """Takes the operator out of the subnet from the next epoch on; its stake follows after the exit delay.
 
     Raises:
         TwoPMError: as `run_node`; also an operator that is not registered.
     """
     async with _at_subnet(settings, identity) as chain:
-        await chain.leave()
+        await _approved(chain, await chain.leaving(), approve)
         _log.info("left", operator=f"0x{identity.operator.hex()}")
 
 
-async def withdraw_stake(settings: NodeSettings, identity: Identity) -> None:
+async def withdraw_stake(settings: NodeSettings, identity: Identity, approve: Approve | None = None) -> None:
     """Takes back the stake of an operator that has left, once the registry's exit delay is over.
 
     Raises:
         TwoPMError: as `run_node`; also a stake that is still bound.
     """
     async with _at_subnet(settings, identity) as chain:
-        before = await chain.balance()
-        await chain.withdraw()
+        before, steps = await chain.balance(), await chain.withdrawing()
+        if not steps:
+            who = f"0x{identity.operator.hex()}"
+            raise ChainError(f"operator {who} has no stake to take: `p2pnode operator leave` asks it back")
+        await _approved(chain, steps, approve)
         _log.info("withdrawn", operator=f"0x{identity.operator.hex()}", gained_wei=await chain.balance() - before)
+
+
+async def _approved(chain: EvmChain, steps: list[Step], approve: Approve | None) -> None:
+    if approve is not None:
+        await approve(chain.wallet, steps)
+    await chain.carry_out(steps)
 
 
 async def show_operator(settings: NodeSettings, identity: Identity) -> dict[str, object]:
@@ -213,8 +227,14 @@ async def _find(settings: NodeSettings, transport: Libp2pTransport) -> Place:
 
 @asynccontextmanager
 async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> AsyncIterator[EvmChain]:
+    known = Places(settings.deployment) if settings.deployment is not None else None
     chain = await connect(
-        settings.need("chain"), place.registry, place.subnet, identity.operator_key, chain_id=place.chain_id
+        settings.need("chain"),
+        place.registry,
+        place.subnet,
+        identity.operator_key,
+        chain_id=place.chain_id if known is None else known.chain_id,
+        court=None if known is None else known["court"],
     )
     try:
         yield chain

@@ -48,6 +48,9 @@ class NodeSettings(BaseSettings):
     subnet: int | None = Field(
         None, ge=0, description="Number of the subnet in the registry; asked of the bootstrap peer if not given."
     )
+    deployment: Path | None = Field(
+        None, description="The deployment file of the contracts: with it, wrong sums are reported to the court."
+    )
     roles: Annotated[tuple[RoleName, ...], NoDecode] = Field(
         ("data", "compute"),
         min_length=1,

@@ -23,6 +23,8 @@ from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Secret
 from protocols.updates.gossip import PROOF, SUBNET
 from protocols.updates.schema import UpdateSchema
 from protocols.verification.audit import Audit
+from protocols.verification.proofs import Statements
+from protocols.verification.prosecution import Prosecution
 from protocols.wire.envelope import Signer
 from protocols.wire.messages import NO_SUSPECTS, Suspects
 
@@ -43,6 +45,7 @@ class RoundContext:
         announce: see `Agreement`.
         wrong: see `CellOpening`.
         model, suspects: see `Conclusion`.
+        statements: signs what the operator answers for with its stake.
     """
 
     view: EpochView
@@ -65,6 +68,7 @@ class RoundContext:
     wrong: WrongShares = field(default_factory=WrongShares)
     model: Digest = NO_DIGEST
     suspects: Suspects = NO_SUSPECTS
+    statements: Statements | None = None
 
     @property
     def chunks(self) -> int:
@@ -90,7 +94,7 @@ def default_machines(context: RoundContext) -> list[AnyMachine]:
     if cell is not None and context.contributes:
         machines.append(_contribution(context))
     if me in view.validators:
-        machines.append(_audit(context))
+        machines += [_audit(context), Prosecution(view, context.height, context.scheme)]
     return machines
 
 
@@ -105,6 +109,7 @@ def aggregation(context: RoundContext) -> Aggregation:
         context.scheme,
         context.chunks,
         PROOF,
+        context.statements,
     )
 
 
@@ -152,6 +157,7 @@ def _audit(context: RoundContext) -> Audit:
         schema.layout,
         schema.privacy,
         context.suspects,
+        context.statements,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from protocols.told import Told
 from protocols.types import Digest, Height, PeerKey
+from protocols.verification.proofs import SumProof
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import Header, HeaderCertificate
 
@@ -118,6 +119,13 @@ class Attest:
 
 
 @dataclass(frozen=True, slots=True)
+class Prosecute:
+    """Bring this proof to the court, unless somebody has."""
+
+    proof: SumProof
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Ask this node's learner for the outer step from the parameters `parent` by a total; answered with `Stepped`.
 
@@ -221,6 +229,7 @@ Effect = (
     | Tell
     | Anchor
     | Attest
+    | Prosecute
     | Conclude
     | Observe
     | Blame

@@ -13,6 +13,7 @@ from protocols.errors import RemoteError
 from protocols.rounds.epoch import EpochView
 from protocols.told import Available, CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, PeerKey
+from protocols.verification.proofs import WrongSum
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import Message, Slot
 
@@ -125,6 +126,7 @@ Event = (
     | Certified
     | CellOpened
     | Shortfall
+    | WrongSum
     | Trained
     | Stepped
     | StepFailed

@@ -45,6 +45,11 @@ def leaves(chunk: int, residues: npt.NDArray[np.uint64]) -> list[Digest]:
     return cast("list[Digest]", [hashed(data[start : start + size]).digest() for start in range(0, len(data), size)])
 
 
+def node(left: Digest, right: Digest) -> Digest:
+    """The digest of an inner node."""
+    return Digest(hashlib.sha256(b"\x01" + left + right).digest())
+
+
 def _parents(level: Sequence[Digest]) -> list[Digest]:
     paired, hashed, joined = len(level) // 2, hashlib.sha256, b"".join(level)
     parents = [hashed(b"\x01" + joined[start : start + 64]).digest() for start in range(0, 64 * paired, 64)]
@@ -79,7 +84,7 @@ def path(level: Sequence[Digest], position: int) -> tuple[Digest, ...]:
     return tuple(siblings)
 
 
-def verify(expected: Digest, node: Digest, position: int, count: int, siblings: Sequence[Digest]) -> bool:
+def verify(expected: Digest, reached: Digest, position: int, count: int, siblings: Sequence[Digest]) -> bool:
     """Whether the leaf at this position of `count` leads to the expected root by exactly these siblings."""
     if not 0 <= position < count:
         return False
@@ -89,7 +94,7 @@ def verify(expected: Digest, node: Digest, position: int, count: int, siblings: 
             if not remaining:
                 return False
             sibling = remaining.pop(0)
-            left, right = (sibling, node) if position % 2 else (node, sibling)
-            node = Digest(hashlib.sha256(b"\x01" + left + right).digest())
+            left, right = (sibling, reached) if position % 2 else (reached, sibling)
+            reached = node(left, right)
         count, position = (count + 1) // 2, position // 2
-    return not remaining and node == expected
+    return not remaining and reached == expected

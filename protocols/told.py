@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols.types import Digest
+from protocols.verification.proofs import WrongSum
 from protocols.wire.messages import CellResult, Contribution, ListCertificate
 
 
@@ -58,5 +59,5 @@ class Shortfall:
     reason: str
 
 
-Told = Ready | Available | Certified | CellOpened | Shortfall
+Told = Ready | Available | Certified | CellOpened | Shortfall | WrongSum
 """What machines of one node and round tell each other."""

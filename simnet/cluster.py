@@ -124,6 +124,7 @@ class Cluster:
             began=self._began,
             chain=ground.chain,
             registry=ground.registry,
+            court=ground.court,
             subnet=ground.subnet,
         )
 

@@ -22,11 +22,12 @@ from protocols.types import Address, Secret
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where the subnet stands; `registry` in hex."""
+    """Where the subnet stands; `registry` and `court` in hex."""
 
     chain: str
     registry: str
     subnet: int
+    court: str = ""
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def found(folder: Path, url: str, seed: int, params: bytes, task: bytes) -
         try:
             with explained("read", file):
                 known = json.loads(file.read_bytes())
-            return Ground(url, str(known["registry"]), int(known["subnet"]))
+            return Ground(url, str(known["registry"]), int(known["subnet"]), str(known.get("court", "")))
         except (ValueError, KeyError, TypeError) as error:
             raise LocalError(f"{file} is damaged: {error!r}") from error
     key = founder_key(seed)
@@ -78,8 +79,9 @@ async def found(folder: Path, url: str, seed: int, params: bytes, task: bytes) -
         raise ChainError(str(error)) from error
     registry = Address(made.subnets)
     subnet = await found_subnet(url, registry, key, params, task, Address(made.operators), Address(made.anchor))
-    write_durably(file, json.dumps({"registry": registry.hex(), "subnet": subnet}).encode(), replace=True)
-    return Ground(url, registry.hex(), subnet)
+    known = {"registry": registry.hex(), "subnet": subnet, "court": made.court.hex()}
+    write_durably(file, json.dumps(known).encode(), replace=True)
+    return Ground(url, registry.hex(), subnet, made.court.hex())
 
 
 async def open_for_all(ground: Ground, seed: int) -> None:

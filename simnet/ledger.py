@@ -10,9 +10,13 @@ from typing import Final, TypeVar
 import trio
 
 from contracts.bindings import Checkpoint, checkpoint_key
+from p2pnode.chain.roles import account_of
+from p2pnode.chain.statements import OperatorStatements
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
-from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, short
+from protocols.encryption.ring import PRIMES
+from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret, short
+from protocols.verification.proofs import Statements, SumProof, proof_holds
 from simnet.memory import GENESIS
 
 T = TypeVar("T")
@@ -44,6 +48,8 @@ class Ledger:
         self._attested: dict[tuple[int, Address], Digest] = {}
         self.asked: list[tuple[Address, int, Digest]] = []
         """Every attestation that anybody asked for, granted or not: by whom, of which height, of which checkpoint."""
+        self.offences: set[tuple[Address, int, int]] = set()
+        """Wrong sums that were proven: operator, height and cell."""
         self._final: Digest = NO_DIGEST
         self.subnet = SubnetRecord(
             SUBNET_ID, founder, params, task, 0, _contract(seed, "operators"), _contract(seed, "anchor")
@@ -123,6 +129,17 @@ class Ledger:
             anchor.record = replace(anchor.record, quorum_block=self.number)
             self._finalise(key)
 
+    def convict(self, proof: SumProof, statements: Statements) -> bool:
+        """The court's judgement; False if it knows of the offence already."""
+        stated = proof.stated
+        operator = statements.signer_of_sum(stated, proof.signature)
+        if operator is None or stated.subnet != SUBNET_ID or not proof_holds(proof, PRIMES):
+            raise ChainError("the court refuses the proof")
+        offence = operator, stated.height, stated.cell
+        known = offence in self.offences
+        self.offences.add(offence)
+        return not known
+
     def _check_parent(self, height: int, parent: Digest) -> None:
         if parent == NO_DIGEST and self._final == NO_DIGEST:
             return
@@ -159,8 +176,11 @@ class Ledger:
 class VirtualChain:
     """The `Chain` port of one operator over a shared `Ledger`."""
 
-    def __init__(self, ledger: Ledger, operator: Address) -> None:
+    def __init__(self, ledger: Ledger, operator: Address, key: Secret | None = None) -> None:
         self._ledger, self._operator = ledger, operator
+        self._statements: Statements | None = None
+        if key is not None:
+            self._statements = OperatorStatements(account_of(key), CHAIN_ID, ledger.subnet.operators)
 
     @property
     def chain_id(self) -> int:
@@ -203,6 +223,22 @@ class VirtualChain:
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
         checkpoint = Checkpoint(height, header, parent, params)
         await self._ledger.transact(lambda: self._ledger.propose(self._operator, checkpoint))
+
+    @property
+    def statements(self) -> Statements | None:
+        """The operator's signatures, with its real key; None without one."""
+        return self._statements
+
+    async def prosecute(self, proof: SumProof) -> bool:
+        """Whether it was news."""
+        assert self._statements is not None
+        statements = self._statements
+        return await self._ledger.transact(lambda: self._ledger.convict(proof, statements))
+
+    async def punish(self, proof: SumProof) -> float | None:  # noqa: ARG002  # no stake is taken here
+        """Nothing is to be waited for: what the court knows is settled."""
+        await trio.lowlevel.checkpoint()
+        return None
 
     async def attest(self, record: AnchorRecord, epoch: int) -> None:  # noqa: ARG002  # for a signature; none is made
         await self._ledger.transact(lambda: self._ledger.attest(self._operator, record.key))

@@ -22,6 +22,7 @@ class Orders(BaseModel):
     Attributes:
         began: Unix seconds of the run's time 0.
         registry: of the subnets, in hex.
+        court: to which offences are reported, in hex; empty if there is none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Orders(BaseModel):
     chain: str
     registry: str
     subnet: int
+    court: str = ""
 
 
 class Command(BaseModel):

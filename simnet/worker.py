@@ -93,7 +93,8 @@ class Crew:
         """One life of a node: until it is killed, or the whole run is over."""
         remember_apart(REMEMBERED)
         keys = identity(self._orders.scenario.seed, member.name)
-        chain = EvmChain(self._reader, keys.operator_key)
+        court = Address(bytes.fromhex(self._orders.court)) if self._orders.court else None
+        chain = EvmChain(self._reader, keys.operator_key, court)
         prefix = protocol_prefix(chain.chain_id, await chain.subnet())
         folder = self._orders.folder / "nodes" / member.name
         observe = partial(self._tell, member.name)

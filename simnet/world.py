@@ -133,7 +133,7 @@ class World:
             clock=VirtualClock(),
             entropy=seeded_entropy(self.scenario.seed, f"{member.name} {trio.current_time()}"),
             transport=gate,
-            chain=VirtualChain(self.ledger, keys.operator),
+            chain=VirtualChain(self.ledger, keys.operator, keys.operator_key),
             disk=self.disks[member.name],
             workers=WatchedWorkers(self._results, partial(self._worked, member.name)),
             folder=Path(member.name),

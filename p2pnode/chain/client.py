@@ -7,7 +7,7 @@ chain = EvmChain(reader, key)                         # one for each operator
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import trio
@@ -23,13 +23,17 @@ from contracts.bindings import (
 from contracts.economy import StakeVault
 from contracts.events import SubnetFounded
 from contracts.terms import Terms
+from p2pnode.chain.courts import Courts
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
 from p2pnode.chain.sender import POLL_S, Sender
+from p2pnode.chain.statements import OperatorStatements
 from p2pnode.chain.voting import Voting
+from p2pnode.chain.wallet import Step, Wallet, shown
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, Chain, OperatorRecord, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
+from protocols.verification.proofs import Statements, SumProof
 
 FAUCET_TIMEOUT_S: Final = 30.0
 
@@ -40,8 +44,10 @@ class EvmChain(Chain):
     Several may share a reader; two for the same key in one process would only waste nonces.
     """
 
-    def __init__(self, reader: ChainReader, key: Secret) -> None:
+    def __init__(self, reader: ChainReader, key: Secret, court: Address | None = None) -> None:
         self.reader = reader
+        self._key = key
+        self._courts = Courts(reader, self._send, court)
         self._sender = Sender(reader.provider, reader.chain_id, key)
         reader.on_reorg.append(self._sender.send_again)
         self._voting = Voting(reader, self._sender)
@@ -80,27 +86,59 @@ class EvmChain(Chain):
 
     async def register(self, peer: PeerKey, peer_proof: bytes, roles: Role, stake: int) -> None:
         """Joins the subnet; `peer_proof` signs `p2pnode.chain.roles.binding_message`."""
+        await self.carry_out([await self.joining(peer, peer_proof, roles, stake)])
+
+    async def joining(self, peer: PeerKey, peer_proof: bytes, roles: Role, stake: int) -> Step:
+        """What `register` does."""
+        subnet_id = self.reader.subnet_id
+        names = ", ".join(role.name.lower() for role in Role if role in roles and role.name)
+        words = f"join subnet {subnet_id} as {names} with peer 0x{peer.hex()}"
+        words += f", and stake {shown(stake)} coins, which can be slashed" if stake else ""
         registry = OperatorRegistry((await self.subnet()).operators)
-        await self._send(registry.register(self.reader.subnet_id, peer, peer_proof, int(roles), stake))
+        return Step(words, registry.register(subnet_id, peer, peer_proof, int(roles), stake))
 
     async def leave(self) -> None:
-        """Leaves the subnet and asks for the operator's own stake back, which can be slashed until it is paid.
+        """Leaves the subnet and asks for the operator's own stake back, which can be slashed until it is paid."""
+        await self.carry_out(await self.leaving())
+
+    async def leaving(self) -> list[Step]:
+        """What `leave` does.
 
         Stake that the operator restakes elsewhere is the same stake: who stays in another subnet stakes anew there.
         """
-        registry = OperatorRegistry((await self.subnet()).operators)
-        await self._send(registry.deregister(self.reader.subnet_id))
+        registry, subnet_id = OperatorRegistry((await self.subnet()).operators), self.reader.subnet_id
+        steps = [Step(f"leave subnet {subnet_id} from the next epoch on", registry.deregister(subnet_id))]
         vault = StakeVault(await self.reader.ask(registry.vault()))
-        shares, _ = await self.reader.ask(vault.stake_of(self.operator, self.operator))
+        shares, worth = await self.reader.ask(vault.stake_of(self.operator, self.operator))
         if shares:
-            await self._send(vault.request_exit(self.operator, shares))
+            words = f"ask {shown(worth)} coins of stake back; they can be slashed until they are due"
+            steps.append(Step(words, vault.request_exit(self.operator, shares)))
+        return steps
 
     async def withdraw(self) -> None:
         """Takes all stake that was asked back and has not been paid yet; raises `RefusedError` while some is bound."""
+        await self.carry_out(await self.withdrawing())
+
+    async def withdrawing(self) -> list[Step]:
+        """What `withdraw` does; nothing if nothing was asked back."""
         vault = StakeVault(await self.reader.ask(OperatorRegistry((await self.subnet()).operators).vault()))
+        steps = []
         for epoch in await self.reader.ask(vault.exit_epochs(self.operator, self.operator)):
-            if await self.reader.ask(vault.exit_of(self.operator, epoch, self.operator)):
-                await self._send(vault.claim(self.operator, epoch, self.operator))
+            worth = await self.reader.ask(vault.exit_of(self.operator, epoch, self.operator))
+            if worth:
+                claim = vault.claim(self.operator, epoch, self.operator)
+                steps.append(Step(f"take {shown(worth)} coins of stake that you asked back", claim))
+        return steps
+
+    async def carry_out(self, steps: Sequence[Step]) -> None:
+        """Sends the steps, one after the other."""
+        for step in steps:
+            await self._send(step.transaction)
+
+    @property
+    def wallet(self) -> Wallet:
+        """The operator's account, for questions of cost."""
+        return Wallet(self.reader.provider, self.chain_id, self._key)
 
     async def anchor(self, height: int, header: Digest, parent: Digest, params: Digest) -> None:
         """Proposes a checkpoint, after putting down the bond; a no-op if the very same one stands, whoever proposed it.
@@ -121,6 +159,19 @@ class EvmChain(Chain):
         """Votes for a checkpoint and sees to it that it becomes final; see `p2pnode.chain.voting`."""
         if not (await self.reader.checkpoints()).records[record.key].finalised:
             await self._voting.attest(record, epoch)
+
+    @property
+    def statements(self) -> Statements:
+        """Signs what the operator answers for with its stake."""
+        return OperatorStatements(self._sender.account, self.chain_id, self.reader.registry)
+
+    async def prosecute(self, proof: SumProof) -> bool:
+        """Brings a proof to the court; False if the court knows of the offence already."""
+        return await self._courts.prosecute(proof, self.statements)
+
+    async def punish(self, proof: SumProof) -> float | None:
+        """Has what was proven executed; the seconds until that may be tried again, None once it is done."""
+        return await self._courts.punish(proof, self.statements)
 
     async def _send(self, transaction: Transaction) -> None:
         await self._sender.send(transaction)
@@ -148,9 +199,17 @@ async def open_reader(url: str, registry: Address, subnet_id: int, *, chain_id: 
     return reader
 
 
-async def connect(url: str, registry: Address, subnet_id: int, key: Secret, *, chain_id: int | None = None) -> EvmChain:
+async def connect(
+    url: str,
+    registry: Address,
+    subnet_id: int,
+    key: Secret,
+    *,
+    chain_id: int | None = None,
+    court: Address | None = None,
+) -> EvmChain:
     """An `EvmChain` with a reader of its own; arguments and errors as in `open_reader`."""
-    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key)
+    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court)
 
 
 async def found_subnet(

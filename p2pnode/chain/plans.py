@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation, localcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from eth_utils.crypto import keccak
 
@@ -14,11 +14,9 @@ from contracts.bindings import SubnetRegistry
 from contracts.dao import DMPToken, Pot, RewardDistributor, RoyaltyVault, SubnetGovernor, TwoPMToken, Vote
 from contracts.economy import StakeVault
 from contracts.terms import Economics, Parent, Terms, Windows
-from p2pnode.chain.wallet import Places, Step, Wallet
+from p2pnode.chain.wallet import UNIT, Places, Step, Wallet, shown
 from p2pnode.files import explained
 from protocols.errors import LocalError
-
-UNIT: Final = 10**18
 
 
 def amount_of(text: str) -> int:
@@ -31,12 +29,6 @@ def amount_of(text: str) -> int:
     if not value.is_finite() or value <= 0 or value != int(value):
         raise LocalError(f"{text!r} is no amount: it must be more than 0 and have at most 18 decimals")
     return int(value)
-
-
-def shown(amount: int) -> str:
-    """An amount in the smallest unit for people, exact."""
-    whole, rest = divmod(amount, UNIT)
-    return f"{whole}.{rest:018}".rstrip("0").rstrip(".")
 
 
 def hex_of(text: str, length: int, what: str) -> bytes:

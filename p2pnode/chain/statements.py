@@ -18,6 +18,7 @@ from eth_typing import Hash32
 from eth_utils.crypto import keccak
 
 from protocols.types import Address, Digest
+from protocols.verification.proofs import SumStatement
 
 DOMAIN_TYPE: Final = keccak(text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 STATEMENT_TYPE: Final = keccak(
@@ -87,6 +88,30 @@ def sum_value(chunks: int, roots: Sequence[Digest], summed: int, sum_root: Diges
     that the aggregator added, ascending, have this root over their roots.
     """
     return keccak(encode(["uint32", "bytes32[]", "uint32", "bytes32"], (chunks, list(roots), summed, sum_root)))
+
+
+class OperatorStatements:
+    """One operator's own signatures, and the reading of everybody's; implements `protocols.verification.proofs`."""
+
+    def __init__(self, account: LocalAccount, chain_id: int, registry: Address) -> None:
+        self._account, self._chain_id, self._registry = account, chain_id, registry
+
+    def sign_sum(self, stated: SumStatement) -> bytes:
+        """The operator's signature, 64 bytes."""
+        return sign(self._account, sum_stated(stated), self._chain_id, self._registry)
+
+    def signer_of_sum(self, stated: SumStatement, signature: bytes) -> Address | None:
+        """Whose signature it is; None: nobody's."""
+        try:
+            return signer(signature, sum_stated(stated), self._chain_id, self._registry)
+        except ValueError:
+            return None
+
+
+def sum_stated(stated: SumStatement) -> Statement:
+    """An aggregate as a statement."""
+    value = sum_value(stated.chunks, stated.roots, stated.summed, stated.sum_root)
+    return Statement(Kind.AGGREGATE, stated.subnet, stated.epoch, stated.height, stated.cell, value)
 
 
 def step_value(task: bytes, before: bytes, result: bytes) -> bytes:

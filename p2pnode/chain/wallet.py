@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import trio
 
@@ -23,6 +23,14 @@ from protocols.types import Address, Secret
 
 T = TypeVar("T")
 
+UNIT: Final = 10**18
+
+
+def shown(amount: int) -> str:
+    """An amount in the smallest unit for people, exact."""
+    whole, rest = divmod(amount, UNIT)
+    return f"{whole}.{rest:018}".rstrip("0").rstrip(".")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -37,6 +45,7 @@ class Places:
 
     Attributes:
         chain_id: of the chain on which they stand.
+        genesis: the hash of its first block, 32 bytes; a dev chain that was started anew has another.
     """
 
     def __init__(self, file: Path) -> None:
@@ -44,6 +53,7 @@ class Places:
             with explained("read", file):
                 self._known: Mapping[str, object] = json.loads(file.read_bytes())
             self.chain_id = int(str(self._known["chain_id"]))
+            self.genesis = bytes.fromhex(str(self._known["genesis"]))
         except (ValueError, KeyError, TypeError) as error:
             raise LocalError(f"{file} is no deployment file: {error!r}") from error
         self._file = file
@@ -103,8 +113,8 @@ class Wallet:
 
 
 @contextlib.asynccontextmanager
-async def open_wallet(url: str, key: Secret, chain_id: int) -> AsyncIterator[Wallet]:
-    """A wallet on the chain with this id.
+async def open_wallet(url: str, key: Secret, chain_id: int, genesis: bytes = b"") -> AsyncIterator[Wallet]:
+    """A wallet on the chain with this id, and with this genesis if it is given.
 
     Raises:
         ChainError: no chain answers at `url`, or another one does.
@@ -114,6 +124,10 @@ async def open_wallet(url: str, key: Secret, chain_id: int) -> AsyncIterator[Wal
         found = quantity(await provider.ask("eth_chainId"))
         if found != chain_id:
             raise ChainError(f"chain {found} answers at {url}, but the contracts stand on chain {chain_id}")
+        first = await provider.ask("eth_getBlockByNumber", "0x0", False) if genesis else None
+        if genesis and (not isinstance(first, dict) or blob(first.get("hash")) != genesis):
+            reason = "than the one on which the contracts stand: was it started anew?"
+            raise ChainError(f"another chain with the number {chain_id} answers at {url} {reason}")
         yield Wallet(provider, chain_id, key)
     finally:
         with trio.CancelScope(shield=True):

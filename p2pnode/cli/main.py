@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2pnode.cli.economy import add_stake_commands, dao, rewards, subnet
+from p2pnode.cli.economy import Yes, add_stake_commands, dao, rewards, subnet
 from p2pnode.cli.guard import guarded
 from p2pnode.cli.options import asking, unlocked, with_settings
 from p2pnode.settings import FILE_NAME, NodeSettings, write_template
@@ -97,38 +97,38 @@ def status(settings: NodeSettings) -> None:
 
 @subnet.command("join")
 @with_settings()
-def subnet_join(settings: NodeSettings) -> None:
+def subnet_join(settings: NodeSettings, yes: Yes = False) -> None:
     """Join the subnet with your operator's stake, roles and peer, as `operator register` does."""
     from p2pnode.cli import run as node
 
-    node.register(settings, unlocked(settings))
+    node.register(settings, unlocked(settings), yes=yes)
 
 
 @operator.command("register")
 @with_settings()
-def operator_register(settings: NodeSettings) -> None:
+def operator_register(settings: NodeSettings, yes: Yes = False) -> None:
     """Register the operator on the chain with its stake, its roles and its peer."""
     from p2pnode.cli import run as node
 
-    node.register(settings, unlocked(settings))
+    node.register(settings, unlocked(settings), yes=yes)
 
 
 @operator.command("leave")
 @with_settings()
-def operator_leave(settings: NodeSettings) -> None:
+def operator_leave(settings: NodeSettings, yes: Yes = False) -> None:
     """Leave the subnet from the next epoch on; the stake can be withdrawn after the exit delay."""
     from p2pnode.cli import run as node
 
-    node.leave(settings, unlocked(settings))
+    node.leave(settings, unlocked(settings), yes=yes)
 
 
 @operator.command("withdraw")
 @with_settings()
-def operator_withdraw(settings: NodeSettings) -> None:
+def operator_withdraw(settings: NodeSettings, yes: Yes = False) -> None:
     """Take back the stake after leaving, once the exit delay is over."""
     from p2pnode.cli import run as node
 
-    node.withdraw(settings, unlocked(settings))
+    node.withdraw(settings, unlocked(settings), yes=yes)
 
 
 @operator.command("status")

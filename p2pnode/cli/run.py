@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 import structlog
 
@@ -31,13 +32,14 @@ def run(settings: NodeSettings, identity: Identity) -> None:
         raise
 
 
-def register(settings: NodeSettings, identity: Identity) -> None:
+def register(settings: NodeSettings, identity: Identity, *, yes: bool) -> None:
     """Registers the operator on the chain, with its stake and its peer."""
     import trio
 
+    from p2pnode.cli.spend import approve
     from p2pnode.program import register_operator
 
-    trio.run(register_operator, settings, identity)
+    trio.run(register_operator, settings, identity, partial(approve, yes=yes))
 
 
 def show_operator(settings: NodeSettings, identity: Identity) -> None:
@@ -51,19 +53,21 @@ def show_operator(settings: NodeSettings, identity: Identity) -> None:
     typer.echo(table(trio.run(show_operator, settings, identity)))
 
 
-def withdraw(settings: NodeSettings, identity: Identity) -> None:
+def withdraw(settings: NodeSettings, identity: Identity, *, yes: bool) -> None:
     """Takes back the stake."""
     import trio
 
+    from p2pnode.cli.spend import approve
     from p2pnode.program import withdraw_stake
 
-    trio.run(withdraw_stake, settings, identity)
+    trio.run(withdraw_stake, settings, identity, partial(approve, yes=yes))
 
 
-def leave(settings: NodeSettings, identity: Identity) -> None:
+def leave(settings: NodeSettings, identity: Identity, *, yes: bool) -> None:
     """Takes the operator out of the subnet."""
     import trio
 
+    from p2pnode.cli.spend import approve
     from p2pnode.program import leave_subnet
 
-    trio.run(leave_subnet, settings, identity)
+    trio.run(leave_subnet, settings, identity, partial(approve, yes=yes))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import trio
 import typer
 
-from p2pnode.chain.plans import shown
-from p2pnode.chain.wallet import Places, Step, Wallet, open_wallet
+from p2pnode.chain.wallet import Places, Step, Wallet, open_wallet, shown
 from p2pnode.cli.options import unlocked
 from p2pnode.cli.status import table
 from p2pnode.errors import ChainError
+from p2pnode.identity import Identity
 from p2pnode.settings import NodeSettings
 from protocols.errors import LocalError
 
@@ -32,10 +33,11 @@ def carry_out(settings: NodeSettings, deployment: Path, yes: bool, plan: Plan) -
     places, identity = Places(deployment), unlocked(settings)
 
     async def act() -> None:
-        async with open_wallet(settings.need("chain"), identity.operator_key, places.chain_id) as wallet:
+        async with open_wallet(
+            settings.need("chain"), identity.operator_key, places.chain_id, places.genesis
+        ) as wallet:
             steps = await plan(wallet, places)
-            await _announce(wallet, steps)
-            _confirm(yes)
+            await approve(wallet, steps, yes=yes)
             for number, step in enumerate(steps, 1):
                 events = await wallet.carry_out(step)
                 typer.echo(f"step {number} of {len(steps)} done: {', '.join(map(_told, events)) or 'no event'}")
@@ -48,12 +50,24 @@ def show(settings: NodeSettings, deployment: Path, question: Question) -> None:
     places, identity = Places(deployment), unlocked(settings)
 
     async def act() -> None:
-        async with open_wallet(settings.need("chain"), identity.operator_key, places.chain_id) as wallet:
+        async with open_wallet(
+            settings.need("chain"), identity.operator_key, places.chain_id, places.genesis
+        ) as wallet:
             found = await question(wallet, places)
             tables = [found] if isinstance(found, dict) else found
             typer.echo("\n\n".join(table(one) for one in tables) or "none yet")
 
     trio.run(act)
+
+
+def _wallet(settings: NodeSettings, identity: Identity, places: Places) -> AbstractAsyncContextManager[Wallet]:
+    return open_wallet(settings.need("chain"), identity.operator_key, places.chain_id, places.genesis)
+
+
+async def approve(wallet: Wallet, steps: list[Step], *, yes: bool) -> None:
+    """Tells what will be done and what it costs, and asks; raises as `carry_out` does."""
+    await _announce(wallet, steps)
+    _confirm(yes)
 
 
 async def _announce(wallet: Wallet, steps: list[Step]) -> None:

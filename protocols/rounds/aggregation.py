@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from protocols.agreement.certificate import list_digest
@@ -20,6 +21,7 @@ from protocols.rounds.gatherer import EVENTS, JOBS, Gatherer, Part
 from protocols.rounds.manifests import Manifests, refusal
 from protocols.told import Certified
 from protocols.types import Digest, Height, PeerKey
+from protocols.verification.proofs import Statements, sum_statement
 from protocols.wire.envelope import Signer
 from protocols.wire.messages import Aggregate, Availability, CellSet, Contribution, Manifest, Receipt, Submission
 
@@ -62,12 +64,14 @@ class Aggregation(Machine[State]):
         scheme: Scheme,
         chunks: int,
         proof_topic: str,
+        statements: Statements | None = None,
     ) -> None:
         super().__init__(State.IDLE)
         cell = view.cell_of(me)
         assert cell is not None, "only members of a cell add it"
         self._view, self._height, self._cell, self._chunks = view, height, cell, chunks
         self._sign, self._scheme, self._topic = sign, scheme, proof_topic
+        self._statements = statements
         self._stripes = view.duties(height, cell, chunks)[me]
         self._manifests = Manifests(view, height, parent, chunks)
         self._gatherer = Gatherer(view, height, scheme, chunks, keep=True, anywhere=False)
@@ -145,11 +149,22 @@ class Aggregation(Machine[State]):
             return effects
         self.state = State.DONE
         flat = tuple(root for each in roots if each for root in each)
-        aggregate = Aggregate(self._view.slot(self._height), self._cell, self._sets, self._stripes, flat)
-        signed = self._sign(aggregate)
+        signed = self._sign(self._stated(flat))
         sends = [Send(member, signed) for member in self._view.committee]
         observe = Observe("aggregated", {"height": self._height, "cell": self._cell})
         return [*effects, *sends, Publish(self._topic, signed), observe]
+
+    def _stated(self, roots: tuple[Digest, ...]) -> Aggregate:
+        """The announcement, with the operator's word for it: for what it adds wrongly it loses its stake."""
+        assert self._set is not None
+        aggregate = Aggregate(self._view.slot(self._height), self._cell, self._sets, self._stripes, roots)
+        manifests = [self._gatherer.manifest(each.manifest) for each in self._set.contributions]
+        known = [each for each in manifests if each is not None]
+        assert len(known) == len(manifests), "what was added has a manifest"
+        if self._statements is None:
+            return aggregate
+        stated = sum_statement(self._view, self._height, aggregate, self._chunks, known)
+        return replace(aggregate, statement=self._statements.sign_sum(stated))
 
     def _has(self, contribution: Contribution) -> bool:
         return all(self._gatherer.holds(Part(contribution, stripe), self._cell) for stripe in self._stripes)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from protocols.encryption.sealing import is_usable
@@ -11,7 +11,7 @@ from protocols.hashing import tagged
 from protocols.params import Params
 from protocols.rounds.cells import draw_aggregators, draw_cells, stripes
 from protocols.rounds.committee import draw_committee
-from protocols.types import Digest, Height, PeerKey, Role
+from protocols.types import Address, Digest, Height, PeerKey, Role
 from protocols.wire.messages import CellSet, EpochKey, Slot
 
 
@@ -24,6 +24,7 @@ class EpochView:
         committee: member index i (1 to n) is committee[i - 1].
         cells: each sorted.
         validators: peers that attest.
+        accounts: whose stake answers for a peer.
     """
 
     chain_id: int
@@ -34,6 +35,7 @@ class EpochView:
     committee: tuple[PeerKey, ...]
     cells: tuple[tuple[PeerKey, ...], ...]
     validators: frozenset[PeerKey]
+    accounts: Mapping[PeerKey, Address] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def committee_root(self) -> Digest:
@@ -124,6 +126,7 @@ def draw_epoch(
     block_hash: bytes,
     params: Params,
     roster: Iterable[tuple[PeerKey, Role]],
+    accounts: Mapping[PeerKey, Address] | None = None,
 ) -> EpochView:
     """The view that follows from a beacon block and the operators that were active in it.
 
@@ -145,6 +148,7 @@ def draw_epoch(
         draw_committee(beacon, holding(Role.COMPUTE), params.committee),
         draw_cells(beacon, holding(Role.DATA), params.cell_min),
         frozenset(holding(Role.VALIDATOR)),
+        accounts or {},
     )
 
 

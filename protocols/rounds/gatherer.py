@@ -84,6 +84,10 @@ class Gatherer:
         """A manifest that was checked; one that is wanted and unknown is fetched."""
         self._manifests[digest] = manifest
 
+    def manifest(self, digest: Digest) -> Manifest | None:
+        """One that was learnt."""
+        return self._manifests.get(digest)
+
     def want(self, contribution: Contribution, stripes: Iterable[int]) -> Effects:
         """Asks for these parts, unless they are here or asked for already."""
         cell = self._cell(contribution)

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from protocols.agreement.certificate import check_header, list_digest
-from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer
+from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Tell
 from protocols.encryption.layout import Layout
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.errors import RemoteError
@@ -31,10 +31,12 @@ from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import chunk_roots, update_root
 from protocols.updates.totals import total_of
+from protocols.verification.proofs import Statements, SumStatement, WrongSum, sum_statement
 from protocols.wire.messages import (
     NO_SUSPECTS,
     Aggregate,
     CellResult,
+    Contribution,
     Header,
     HeaderCertificate,
     SetList,
@@ -42,6 +44,7 @@ from protocols.wire.messages import (
 )
 
 KEY_MAX_BYTES = 16_384
+STATEMENT_BYTES = 64
 
 
 class State(enum.Enum):
@@ -58,6 +61,7 @@ class Audit(Machine[State]):
 
     Args:
         suspects: what the header carries on which the round began.
+        statements: reads what operators sign; None where they have no stake.
     """
 
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
@@ -88,8 +92,10 @@ class Audit(Machine[State]):
         layout: Layout,
         privacy: Privacy | None = None,
         suspects: Suspects = NO_SUSPECTS,
+        statements: Statements | None = None,
     ) -> None:
         super().__init__(State.WAITING)
+        self._statements = statements
         self._privacy = privacy
         self._view, self._height = view, height
         self._scheme, self._chunks, self._layout = scheme, chunks, layout
@@ -212,9 +218,38 @@ class Audit(Machine[State]):
             del self._unjudged[at, aggregator]
             found = [self._announced[cell].wrong(stripe, roots[stripe]) for stripe in aggregate.stripes]
             wrong = next((each[aggregator] for each in found if aggregator in each), None)
-            reason = "" if wrong is None else f"chunk {wrong} is not the sum"
-            effects += self._verdict(cell, aggregator, wrong, reason)
+            stated = self._answered_for(cell, aggregator, aggregate)
+            if wrong is not None:
+                effects += self._verdict(cell, aggregator, wrong, f"chunk {wrong} is not the sum")
+                if stated is not None:
+                    effects.append(Tell(self._accusation(cell, aggregator, aggregate, stated, wrong)))
+            else:
+                unsaid = self._statements is not None and stated is None
+                reason = "its operator does not answer for it" if unsaid else ""
+                effects += self._verdict(cell, aggregator, None, reason)
         return effects
+
+    def _answered_for(self, cell: int, aggregator: PeerKey, aggregate: Aggregate) -> SumStatement | None:
+        """What the aggregator's operator signed for it; None if it signed nothing, or something else."""
+        if self._statements is None or len(aggregate.statement) != STATEMENT_BYTES:
+            return None
+        manifests = [self._gatherer.manifest(each.manifest) for each in self._contributions(cell)]
+        known = tuple(each for each in manifests if each is not None)
+        stated = sum_statement(self._view, self._height, aggregate, self._chunks, known)
+        signer = self._statements.signer_of_sum(stated, aggregate.statement)
+        return stated if signer is not None and signer == self._view.accounts.get(aggregator) else None
+
+    def _accusation(
+        self, cell: int, aggregator: PeerKey, aggregate: Aggregate, stated: SumStatement, chunk: int
+    ) -> WrongSum:
+        contributions = self._contributions(cell)
+        manifests = tuple(self._gatherer.manifest(each.manifest) for each in contributions)
+        known = tuple(each for each in manifests if each is not None)
+        return WrongSum(aggregator, aggregate, stated, chunk, tuple(each.contributor for each in contributions), known)
+
+    def _contributions(self, cell: int) -> tuple[Contribution, ...]:
+        assert self._sets is not None
+        return next(each.contributions for each in self._sets.cells if each.cell == cell)
 
     def _verdict(self, cell: int, aggregator: PeerKey, chunk: int | None, reason: str) -> Effects:
         fields: dict[str, object] = {"height": self._height, "cell": cell, "aggregator": aggregator.hex()}

@@ -256,6 +256,8 @@ class Aggregate:
     Attributes:
         stripes: those that the signer adds, ascending.
         chunk_roots: Merkle root of each summed ciphertext of these stripes, in order.
+        statement: the signer's operator answers for it (protocols/verification/proofs.py), 64 bytes; empty where
+            nobody has a stake, as in some tests.
     """
 
     slot: Slot
@@ -263,6 +265,7 @@ class Aggregate:
     sets: Digest
     stripes: Annotated[tuple[U16, ...], Size(1, MAX_STRIPES)]
     chunk_roots: Chunks
+    statement: Annotated[bytes, Size(0, 64)] = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ from protocols.rounds.release import ReleaseRule
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey, Role, Secret
 from protocols.updates.chunks import update_root
 from protocols.updates.schema import TensorSpec, UpdateSchema
+from protocols.verification.proofs import Statements
 from protocols.wire import messages
 from protocols.wire.envelope import Signed, Signer, open_envelope, signer
 
@@ -317,11 +318,18 @@ def stepped(step: Step) -> Digest:
     return Digest(hashlib.sha256(step.parent + step.total).digest())
 
 
-def round_of(peer: Peer, journal: Iterable[Journal] = (), height: Height = ROUND) -> Actor:
+def round_of(
+    peer: Peer,
+    journal: Iterable[Journal] = (),
+    height: Height = ROUND,
+    statements: Statements | None = None,
+    view: EpochView = VIEW,
+) -> Actor:
     """What an honest peer runs in a round of VIEW, with its journal from before."""
     records, index = tuple(journal), VIEW.member_index(peer.key)
     context = RoundContext(
-        view=VIEW,
+        view=view,
+        statements=statements,
         height=height,
         parent=NO_DIGEST,
         me=peer.key,

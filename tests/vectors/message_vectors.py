@@ -119,7 +119,7 @@ def sample_messages(view: EpochView) -> list[wire.Message]:
         wire.Proposal(1, sets, wire.PrevoteCertificate(0, None, certified(prevote))),
         vote,
         wire.ListCertificate(sets, 1, certified(vote)),
-        wire.Aggregate(slot, CELL, list_digest(sets), (0,), (fill(7), fill(8))),
+        wire.Aggregate(slot, CELL, list_digest(sets), (0,), (fill(7), fill(8)), bytes([16]) * 64),
         wire.Release(slot, CELL, set_digest(cell_set), bytes([15]) * 5),
         header_vote,
         wire.HeaderCertificate(header, certified(header_vote)),

@@ -166,6 +166,9 @@ async def test_what_an_earlier_run_left_stuck_does_not_stop_the_next(state, quic
             await dead.send(Transaction(b"\x66" * 20, b"", 5))  # the node dies while it waits
         (stuck,) = dead._kept
         assert chain.ask("txpool_status")["pending"] == "0x1"
+        fee = hex(int(1.2 * stuck.fields["maxFeePerGas"]))
+        chain.ask("anvil_setNextBlockBaseFeePerGas", fee)
+        chain.mine()
         alive = Sender(provider, 31337, account(10))
         done = []
 
@@ -176,7 +179,7 @@ async def test_what_an_earlier_run_left_stuck_does_not_stop_the_next(state, quic
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(send)
                 while not done:
-                    chain.ask("anvil_setNextBlockBaseFeePerGas", hex(int(1.2 * stuck.fields["maxFeePerGas"])))
+                    chain.ask("anvil_setNextBlockBaseFeePerGas", fee)
                     await trio.to_thread.run_sync(chain.mine)
                     await trio.sleep(0.1)
         assert int(chain.ask("eth_getBalance", "0x" + "77" * 20, "latest"), 16) == 7
