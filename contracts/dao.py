@@ -197,6 +197,9 @@ class RewardDistributor(Contract):
     def root_count(self, subnet_id: int) -> View[int]:
         return self._ask(_int, "rootCount", subnet_id)
 
+    def root_of(self, subnet_id: int, index: int) -> View[bytes]:
+        return self._ask(lambda posted: bytes(posted[0]), "rootOf", subnet_id, index)
+
     def leaf_of(self, subnet_id: int, pot: Pot, account: bytes, cumulative: int) -> View[bytes]:
         return self._ask(_bytes, "leafOf", subnet_id, int(pot), account, cumulative)
 

@@ -62,10 +62,11 @@ from protocols.events import (
 )
 from protocols.rounds.contribution import KIND as MANIFEST
 from protocols.rounds.contribution import SPENT
-from protocols.told import Shortfall
+from protocols.told import Certified, Shortfall
 from protocols.types import Digest, PeerKey
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, Signer
+from protocols.wire.messages import SetList
 
 QUEUE_MAX: Final = 20_000
 INBOUND_MAX: Final = 5_000
@@ -152,6 +153,8 @@ class Driver:
         """Tags of this node's updates that were certified; see `Contribution`."""
         self.contributed: set[int] = set()
         """Heights for which this node ever made an update: each may have been opened, and costs privacy."""
+        self.lists: dict[int, SetList] = {}
+        """The certified lists of the rounds that are under way, as far as they reached this node."""
         self._kept: dict[int, set[Digest]] = {}
 
     def restore(self, records: tuple[Journal, ...], height: int) -> None:
@@ -191,8 +194,9 @@ class Driver:
                     self._ports.disk.drop(digest)
         for height in [height for height in self.teams if LEDGER < height < below]:
             self.teams.pop(height).close()
-        for height in [height for height in self.journal if height < below]:
-            del self.journal[height]
+        for kept in (self.journal, self.lists):
+            for height in [height for height in kept if height < below]:
+                del kept[height]
 
     def post(self, team: Team, event: Event, machine: AnyMachine | None = None) -> None:
         """Queues an event for one machine of a team, or for all.
@@ -307,6 +311,8 @@ class Driver:
                 self.guard("step", team, lambda: self._step(team, machine, effect))
             case Tell(event=event):
                 pending.append((None, event))
+                if isinstance(event, Certified):
+                    self.lists[team.height] = event.certificate.sets
                 if isinstance(event, Shortfall) and LEDGER in self.teams and team.height == max(self.teams):
                     self.post(self.teams[LEDGER], event)
             case Conclude(certificate=certificate):

@@ -24,6 +24,7 @@ from p2pnode.inbound import Inbound
 from p2pnode.justice import Justice
 from p2pnode.learner import Learner, Model
 from p2pnode.learning.task import Task
+from p2pnode.paymaster import Paymaster
 from p2pnode.ports import Chain, OperatorRecord, Ports, SubnetRecord
 from p2pnode.services import INFO, Info
 from p2pnode.share_keys import ShareKeys
@@ -46,7 +47,7 @@ from protocols.verification.proofs import KIND as OFFENCE
 from protocols.verification.proofs import PROOF_MAX_BYTES, SumProof
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
-from protocols.wire.messages import NO_SUSPECTS
+from protocols.wire.messages import NO_SUSPECTS, Header
 
 MESH_CHECK_S: Final = 10.0
 BOOTSTRAP_PAUSES_S: Final = (1.0, 2.0)
@@ -118,6 +119,8 @@ class Node:
         self._held_out = task.dataset().held_out if config.held_out else None
         self.learner = Learner(task, config.seed, self.me, examples)
         self._views: dict[int, EpochView] = {}
+        self._seated: dict[int, EpochView] = {}
+        """The views of the rounds that were begun and are not over, with their cells as they were mixed."""
         self._finished = trio.Event()
 
     async def run(self) -> str:
@@ -176,6 +179,8 @@ class Node:
         )
         self._duties = Duties(ports.chain, ports.clock, self._observe, params)
         self._justice = Justice(ports.chain, ports.clock, self._observe, turn=self.me[0])
+        chunks = self.learner.schema.layout.ciphertexts
+        self._paymaster = Paymaster(ports.chain, ports.clock, self._observe, ports.folder, chunks)
         self._offences = [record.payload for record in records if record.kind == OFFENCE]
         self._directory = Directory(ports.transport, self._sign, int(ports.clock.now() * 1000))
         self._heads = Heads(
@@ -293,7 +298,7 @@ class Node:
         height, certificate = effect.height, effect.head.certificate
         suspects = certificate.header.suspects if certificate is not None else NO_SUSPECTS
         epoch = self._views[self._params.epoch(height)]
-        view = seats(epoch, height, suspects)
+        view = self._seated[height] = seats(epoch, height, suspects)
         context = RoundContext(
             view,
             height,
@@ -350,11 +355,21 @@ class Node:
         blob = self.learner.adopt(head, effect.model)
         if head.certificate is not None:
             self._duties.remember(head.certificate.header)
+            self._account_for(head.certificate.header)
         self._driver.store(head.next_height - 1, Store(((head.params, blob),), durable=True))
         self._observe("bytes", {"sent": self._ports.transport.bytes_sent(), "by_kind": dict(self._driver.sent)})
         if self._held_out is not None:
             model = self.learner.model
             self._tasks.guard("metrics", lambda: self._judge(head.next_height - 1, model))
+
+    def _account_for(self, header: Header) -> None:
+        """Notes who worked; an epoch's books are closed with its last round."""
+        height = header.slot.height
+        view = self._seated.pop(height, None)
+        if view is not None:
+            self._paymaster.note(view, self._driver.lists.get(height), header)
+        if height + 1 in (self._params.final_height, (header.slot.epoch + 1) * self._params.rounds_per_epoch):
+            self._tasks.guard("rewards", lambda: self._paymaster.close(header.slot.epoch))
 
     def ask_heads(self) -> None:
         """Asks a few connected peers for their newest header."""
@@ -422,6 +437,7 @@ class Node:
             for old in past:
                 del self._views[old]
             self._tasks.guard("topics", self._inbound.follow_proofs)
+        self._seated = {height: view for height, view in self._seated.items() if height >= below}
         self._driver.drop(below, keep=head.params)
 
     async def _judge(self, height: int, model: Model) -> None:

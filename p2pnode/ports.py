@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from protocols.types import Address, Digest, PeerKey, Role, Verdict
 from protocols.verification.proofs import Statements, SumProof
+from protocols.verification.scores import Share
 
 T = TypeVar("T")
 
@@ -170,6 +171,24 @@ class AnchorRecord:
     finalised: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How an account claims what it has earned in all for one kind of work.
+
+    Attributes:
+        pot: "verifier", "compute" or "data".
+        cumulative: in the token's smallest unit.
+        index: of the posted root.
+        proof: the siblings up to it, 32 bytes each.
+    """
+
+    account: Address
+    pot: str
+    cumulative: int
+    index: int
+    proof: tuple[bytes, ...]
+
+
 class Chain(Protocol):
     """The EVM chain, bound to one subnet and (where it sends) to one operator's key.
 
@@ -218,6 +237,18 @@ class Chain(Protocol):
 
     async def punish(self, proof: SumProof) -> float | None:
         """Has executed what the court knows; the seconds until that may be tried again, None once it is settled."""
+        ...
+
+    async def voters(self, key: Digest) -> tuple[Address, ...]:
+        """The validators whose votes for a checkpoint were counted."""
+        ...
+
+    async def pots(self) -> Mapping[Share, int] | None:
+        """What ever came into the pots of rewards; None unless it is this operator who posts the subnet's rewards."""
+        ...
+
+    async def post_rewards(self, totals: Mapping[tuple[Share, Address], int]) -> tuple[Claim, ...]:
+        """Posts what everybody has earned in all, unless just that is posted; returns how each claims it."""
         ...
 
 

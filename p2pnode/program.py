@@ -235,6 +235,7 @@ async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> As
         identity.operator_key,
         chain_id=place.chain_id if known is None else known.chain_id,
         court=None if known is None else known["court"],
+        rewards=None if known is None else known.get("rewards"),
     )
     try:
         yield chain

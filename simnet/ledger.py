@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -13,10 +13,11 @@ from contracts.bindings import Checkpoint, checkpoint_key
 from p2pnode.chain.roles import account_of
 from p2pnode.chain.statements import OperatorStatements
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Block, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Block, Claim, OperatorRecord, SubnetRecord
 from protocols.encryption.ring import PRIMES
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret, short
 from protocols.verification.proofs import Statements, SumProof, proof_holds
+from protocols.verification.scores import Share
 from simnet.memory import GENESIS
 
 T = TypeVar("T")
@@ -129,6 +130,10 @@ class Ledger:
             anchor.record = replace(anchor.record, quorum_block=self.number)
             self._finalise(key)
 
+    def voters(self, key: Digest) -> tuple[Address, ...]:
+        """Who attested a checkpoint."""
+        return tuple(sorted(who for (_, who), vote in self._attested.items() if vote == key))
+
     def convict(self, proof: SumProof, statements: Statements) -> bool:
         """The court's judgement; False if it knows of the offence already."""
         stated = proof.stated
@@ -239,6 +244,20 @@ class VirtualChain:
         """Nothing is to be waited for: what the court knows is settled."""
         await trio.lowlevel.checkpoint()
         return None
+
+    async def voters(self, key: Digest) -> tuple[Address, ...]:
+        """Who attested a checkpoint."""
+        await trio.lowlevel.checkpoint()
+        return self._ledger.voters(key)
+
+    async def pots(self) -> Mapping[Share, int] | None:
+        """There is no money in this world."""
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def post_rewards(self, totals: Mapping[tuple[Share, Address], int]) -> tuple[Claim, ...]:
+        """Nobody asks for it without pots."""
+        raise ChainError(f"nobody pays {len(totals)} rewards here")
 
     async def attest(self, record: AnchorRecord, epoch: int) -> None:  # noqa: ARG002  # for a signature; none is made
         await self._ledger.transact(lambda: self._ledger.attest(self._operator, record.key))

@@ -23,6 +23,7 @@ from contracts.events import (
     Opened,
     Proposed,
     QuorumReached,
+    Revealed,
     Settled,
     SnapshotTaken,
     Unbonded,
@@ -81,6 +82,7 @@ class CheckpointLog:
         snapshots: by number.
         committed: the accounts that committed to a vote at a height.
         rejected: checkpoints that lost a dispute.
+        voters: whose votes for a checkpoint were counted.
     """
 
     subnet_id: int
@@ -90,6 +92,7 @@ class CheckpointLog:
     snapshots: dict[int, Weights] = field(default_factory=dict)
     committed: defaultdict[int, set[Address]] = field(default_factory=lambda: defaultdict(set))
     rejected: set[Digest] = field(default_factory=set)
+    voters: defaultdict[Digest, set[Address]] = field(default_factory=lambda: defaultdict(set))
     _start: dict[Address, bytes] = field(default_factory=dict)
     _entries: defaultdict[Address, list[Entry]] = field(default_factory=lambda: defaultdict(list))
 
@@ -113,6 +116,9 @@ class CheckpointLog:
                 self._update(key, finalised=True)
             case VotingBegan(key=key, snapshot_id=number):
                 self.weighed_by[Digest(key)] = number
+            case Revealed(key=key, signers=signers):
+                table = self.snapshots[self.weighed_by[Digest(key)]].validators
+                self.voters[Digest(key)].update(who for bit, who in enumerate(table) if signers >> bit & 1)
             case SnapshotTaken(snapshot_id=number, table=table):
                 self.snapshots[number] = Weights(number, table, block.timestamp)
             case Committed(height=height, validator=who):

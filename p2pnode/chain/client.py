@@ -7,7 +7,7 @@ chain = EvmChain(reader, key)                         # one for each operator
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -24,6 +24,7 @@ from contracts.economy import StakeVault
 from contracts.events import SubnetFounded
 from contracts.terms import Terms
 from p2pnode.chain.courts import Courts
+from p2pnode.chain.payouts import Payouts
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
 from p2pnode.chain.sender import POLL_S, Sender
@@ -31,9 +32,10 @@ from p2pnode.chain.statements import OperatorStatements
 from p2pnode.chain.voting import Voting
 from p2pnode.chain.wallet import Step, Wallet, shown
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Block, Chain, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Block, Chain, Claim, OperatorRecord, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
 from protocols.verification.proofs import Statements, SumProof
+from protocols.verification.scores import Share
 
 FAUCET_TIMEOUT_S: Final = 30.0
 
@@ -44,11 +46,14 @@ class EvmChain(Chain):
     Several may share a reader; two for the same key in one process would only waste nonces.
     """
 
-    def __init__(self, reader: ChainReader, key: Secret, court: Address | None = None) -> None:
+    def __init__(
+        self, reader: ChainReader, key: Secret, court: Address | None = None, rewards: Address | None = None
+    ) -> None:
         self.reader = reader
         self._key = key
         self._courts = Courts(reader, self._send, court)
         self._sender = Sender(reader.provider, reader.chain_id, key)
+        self._payouts = None if rewards is None else Payouts(reader, self._send, self._sender.address, rewards)
         reader.on_reorg.append(self._sender.send_again)
         self._voting = Voting(reader, self._sender)
         self._bonding = trio.Lock()
@@ -173,6 +178,19 @@ class EvmChain(Chain):
         """Has what was proven executed; the seconds until that may be tried again, None once it is done."""
         return await self._courts.punish(proof, self.statements)
 
+    async def voters(self, key: Digest) -> tuple[Address, ...]:
+        """The validators whose votes for a checkpoint were counted."""
+        return tuple(sorted((await self.reader.checkpoints()).voters[key]))
+
+    async def pots(self) -> Mapping[Share, int] | None:
+        """What ever came into the pots; None unless this operator posts the rewards and knows where."""
+        return None if self._payouts is None else await self._payouts.pots()
+
+    async def post_rewards(self, totals: Mapping[tuple[Share, Address], int]) -> tuple[Claim, ...]:
+        """Posts what everybody has earned in all; see `Payouts.post`."""
+        assert self._payouts is not None, "only who saw the pots posts"
+        return await self._payouts.post(totals)
+
     async def _send(self, transaction: Transaction) -> None:
         await self._sender.send(transaction)
         self.reader.expire()  # who sent it reads it
@@ -207,9 +225,10 @@ async def connect(
     *,
     chain_id: int | None = None,
     court: Address | None = None,
+    rewards: Address | None = None,
 ) -> EvmChain:
     """An `EvmChain` with a reader of its own; arguments and errors as in `open_reader`."""
-    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court)
+    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court, rewards)
 
 
 async def found_subnet(

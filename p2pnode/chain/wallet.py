@@ -65,6 +65,10 @@ class Places:
         except (KeyError, ValueError) as error:
             raise LocalError(f"{self._file} names no {name}; deploy it with `--dao`, or name another file") from error
 
+    def get(self, name: str) -> Address | None:
+        """The address of a contract that a deployment without the DAO lacks."""
+        return self[name] if name in self._known else None
+
 
 class Wallet:
     """What one account can ask and do."""
