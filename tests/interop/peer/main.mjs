@@ -142,7 +142,8 @@ class Peer {
     const [{ message: { fields: [sets] } }] = this.#heard(TAG.ListCertificate)
     const sums = await this.#sum(sets, cell, [0])
     for (const { root, bytes } of sums) this.#blobs.set(text(root), bytes)
-    const fields = [this.epoch.slot(height), cell, listDigest(sets), [0], sums.map(({ root }) => root)]
+    const statement = new Uint8Array(0) // in this scene nobody has a stake
+    const fields = [this.epoch.slot(height), cell, listDigest(sets), [0], sums.map(({ root }) => root), statement]
     const envelope = seal(this.seed, TAG.Aggregate, fields)
     if (spoil === 'signature') envelope[envelope.length - 1] ^= 1
     const data = spoil === 'cell' ? seal(this.seed, TAG.Aggregate, fields.with(1, 500)) : envelope
