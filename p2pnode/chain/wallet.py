@@ -45,7 +45,7 @@ class Places:
 
     Attributes:
         chain_id: of the chain on which they stand.
-        genesis: the hash of its first block, 32 bytes; a dev chain that was started anew has another.
+        genesis: the hash of its first block, 32 bytes; a dev chain that was started anew has another. Empty: unknown.
     """
 
     def __init__(self, file: Path) -> None:
@@ -53,7 +53,7 @@ class Places:
             with explained("read", file):
                 self._known: Mapping[str, object] = json.loads(file.read_bytes())
             self.chain_id = int(str(self._known["chain_id"]))
-            self.genesis = bytes.fromhex(str(self._known["genesis"]))
+            self.genesis = bytes.fromhex(str(self._known.get("genesis", "")))
         except (ValueError, KeyError, TypeError) as error:
             raise LocalError(f"{file} is no deployment file: {error!r}") from error
         self._file = file

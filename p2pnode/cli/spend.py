@@ -71,12 +71,16 @@ async def approve(wallet: Wallet, steps: list[Step], *, yes: bool) -> None:
 
 
 async def _announce(wallet: Wallet, steps: list[Step]) -> None:
+    held, values = await wallet.balance(), sum(step.transaction.value for step in steps)
+    if held <= values:  # before gas is estimated: chains put this in words of their own
+        words = "; ".join(step.words for step in steps)
+        needs = f"{shown(values)} and gas" if values else "some for gas"
+        raise ChainError(f"{words}: account 0x{wallet.address.hex()} holds {shown(held)} coins and needs {needs}")
     costs = await wallet.costs(steps)
     for number, (step, cost) in enumerate(zip(steps, costs, strict=True), 1):
         gas = f"{shown(cost)} coins" if cost is not None else "known after the step before"
         typer.echo(f"step {number} of {len(steps)}: {step.words}\n  gas at most: {gas}")
-    known = sum(cost for cost in costs if cost is not None) + sum(step.transaction.value for step in steps)
-    held = await wallet.balance()
+    known = sum(cost for cost in costs if cost is not None) + values
     typer.echo(f"account 0x{wallet.address.hex()} holds {shown(held)} coins; this takes up to {shown(known)}")
     if held < known:
         raise ChainError(f"account 0x{wallet.address.hex()} holds {shown(held)} coins and needs {shown(known)}")

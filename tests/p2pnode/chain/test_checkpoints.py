@@ -11,6 +11,7 @@ from contracts.events import (
     Opened,
     Proposed,
     QuorumReached,
+    Revealed,
     Settled,
     SnapshotTaken,
     VotingBegan,
@@ -108,6 +109,17 @@ def test_rejected_and_weighed(log):
     log.apply(SnapshotTaken(1, 4, 6, words), block(6))
     assert log.latest.validators == (ALICE, BOB)
     assert log.latest.share({BOB}) == 0.75
+
+
+def test_who_voted_is_read_from_the_table_that_weighs_the_vote(log):
+    log.apply(proposed(1), block(5))
+    words = tuple(int.from_bytes(who, "big") << 96 | weight for who, weight in ((ALICE, 1), (BOB, 3)))
+    log.apply(SnapshotTaken(1, 4, 6, words), block(6))
+    log.apply(VotingBegan(1, 1, key(1), 4), block(7))
+    log.apply(Revealed(1, 1, key(1), 0b10, 3), block(8))
+    assert log.voters[key(1)] == {BOB}
+    log.apply(Revealed(1, 1, key(1), 0b01, 1), block(9))
+    assert log.voters[key(1)] == {ALICE, BOB}
 
 
 def test_only_so_many_proposals_of_one_are_remembered(log):

@@ -1,6 +1,9 @@
 """Sending, against a node that misbehaves on purpose; virtual time."""
 
+from itertools import pairwise
+
 import pytest
+import trio
 from eth_account import Account
 
 from contracts.bindings import Transaction
@@ -107,6 +110,56 @@ async def test_a_failed_transaction_tells_the_contract_s_reason(autojump_clock):
         await Sender(node, 99, KEY).send(CALL)
     with pytest.raises(ChainError, match="for want of gas"):
         await Sender(node, 99, KEY).send(CALL)
+
+
+async def test_what_stays_unmined_while_blocks_come_pays_more_up_to_a_limit(autojump_clock, monkeypatch):
+    monkeypatch.setattr("p2pnode.chain.sender.RECEIPT_TIMEOUT_S", 3600.0)
+    monkeypatch.setattr("p2pnode.chain.sender.FEE_MAX_WEI", 100)
+    node = Node(eth_getTransactionReceipt=[None] * 10_000)
+    blocks = iter(range(10, 10_000))
+    ask = node.ask
+
+    async def moving(method, *params):
+        if method == "eth_getBlockByNumber":
+            return {"baseFeePerGas": "0x7", "number": hex(next(blocks))}
+        return await ask(method, *params)
+
+    node.ask = moving
+    sender = Sender(node, 99, KEY)
+    with trio.move_on_after(3000):
+        await sender.send(CALL)
+    fees = [fee_of(raw) for raw in dict.fromkeys(node.sent)]
+    assert all(4 * later[0] >= 5 * earlier[0] and later[1] > earlier[1] for earlier, later in pairwise(fees))
+    assert len({nonce_of(raw) for raw in node.sent}) == 1
+    assert 80 < fees[-1][0] <= 100, "it pays no more than the limit"
+
+
+async def test_while_no_blocks_come_nothing_more_is_paid(autojump_clock):
+    node = Node(eth_getTransactionReceipt=[None] * 10_000)
+    with pytest.raises(ChainError, match="not mined"):
+        await Sender(node, 99, KEY).send(CALL)
+    assert len(set(node.sent)) == 1
+
+
+def fee_of(raw):
+    from eth_account.typed_transactions import TypedTransaction
+    from hexbytes import HexBytes
+
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    return fields["maxFeePerGas"], fields["maxPriorityFeePerGas"]
+
+
+async def test_after_a_reorg_what_has_no_place_is_sent_again_as_it_was(autojump_clock):
+    node = Node()
+    sender = Sender(node, 99, KEY)
+    for _ in range(3):
+        await sender.send(CALL)
+    assert [nonce_of(raw) for raw in node.sent] == [7, 8, 9]
+    node.nonce, before = 8, list(node.sent)  # the branch has the first of them
+    await sender.send_again()
+    assert node.sent == [*before, *before[1:]]
+    await sender.send(CALL)
+    assert nonce_of(node.sent[-1]) == 8, "the next nonce is the chain's word"
 
 
 def test_an_error_without_data_keeps_the_chain_s_own_words():

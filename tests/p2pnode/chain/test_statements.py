@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,9 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pnode.chain.statements import Kind, Statement, digest, sign, signer, step_value, sum_value
-from protocols.types import Address, Digest
+from p2pnode.chain.statements import Kind, OperatorStatements, Statement, digest, sign, signer, step_value, sum_value
+from protocols.types import Address, Digest, Height
+from protocols.verification.proofs import SumStatement
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 ME = Address(bytes.fromhex(ACCOUNT.address[2:]))
@@ -39,6 +41,19 @@ def test_who_signed_is_recovered_and_nothing_of_a_statement_may_change(kind, sub
     assert signer(signature, statement, 77, REGISTRY) == ME
     for chain_id, registry in ((78, REGISTRY), (77, Address(b"\x12" * 20))):
         assert signer(signature, statement, chain_id, registry) != ME
+
+
+def test_an_operator_answers_for_a_sum_and_for_nothing_else():
+    said = SumStatement(3, 5, Height(27), 2, 40, (Digest(b"a" * 32), Digest(b"b" * 32)), 16, Digest(b"s" * 32))
+    mine = OperatorStatements(ACCOUNT, 77, REGISTRY)
+    signature = mine.sign_sum(said)
+    value = sum_value(40, said.roots, 16, said.sum_root)
+    assert signature == sign(ACCOUNT, Statement(Kind.AGGREGATE, 3, 5, 27, 2, value), 77, REGISTRY)
+    assert mine.signer_of_sum(said, signature) == ME
+    for other in (replace(said, cell=1), replace(said, roots=said.roots[::-1]), replace(said, height=Height(28))):
+        assert mine.signer_of_sum(other, signature) != ME
+    assert OperatorStatements(ACCOUNT, 78, REGISTRY).signer_of_sum(said, signature) != ME
+    assert mine.signer_of_sum(said, b"\xff" * 64) is None
 
 
 def test_signatures_repeat():

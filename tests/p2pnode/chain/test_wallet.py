@@ -44,6 +44,11 @@ async def test_another_chain_is_refused(net):
     with pytest.raises(ChainError, match="but the contracts stand on chain 1"):
         async with open_wallet(net.url, KEY, 1):
             pass
+    with pytest.raises(ChainError, match="than the one on which the contracts stand: was it started anew"):
+        async with open_wallet(net.url, KEY, net.contracts.chain_id, b"g" * 32):
+            pass
+    async with open_wallet(net.url, KEY, net.contracts.chain_id, net.contracts.genesis) as wallet:
+        assert wallet.address == operator_address(KEY)
 
 
 def test_deployment_files(tmp_path):
@@ -56,6 +61,7 @@ def test_deployment_files(tmp_path):
             Places(file)
     file.write_text(json.dumps({"chain_id": 7, "vault": "11" * 20}))
     places = Places(file)
-    assert (places.chain_id, places["vault"]) == (7, b"\x11" * 20)
+    assert (places.chain_id, places.genesis, places["vault"]) == (7, b"", b"\x11" * 20)
+    assert (places.get("vault"), places.get("governor")) == (b"\x11" * 20, None)
     with pytest.raises(LocalError, match="names no governor"):
         places["governor"]

@@ -70,7 +70,7 @@ def test_a_spend_is_announced_with_its_cost_and_needs_a_yes(p2pnode):
 
 def test_what_cannot_be_is_told_in_words(p2pnode):
     for words, told in (
-        (("operator", "stake", "1000"), "coins and needs 1000|insufficient funds"),
+        (("operator", "stake", "1000"), "coins and needs 1000 and gas"),
         (("operator", "delegate", "0x12", "1"), "is no address"),
         (("dao", "stake", "101"), "holds 100 $2PM, less than 101"),
         (("subnet", "show", "7"), "there is no subnet 7"),
