@@ -27,7 +27,7 @@ from p2pnode.chain.courts import Courts
 from p2pnode.chain.payouts import Payouts
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
-from p2pnode.chain.sender import POLL_S, Sender
+from p2pnode.chain.sender import POLL_S, RefusedError, Sender
 from p2pnode.chain.statements import OperatorStatements
 from p2pnode.chain.voting import Voting
 from p2pnode.chain.wallet import Step, Wallet, shown
@@ -157,7 +157,12 @@ class EvmChain(Chain):
         contract = CheckpointAnchor((await self.subnet()).anchor)
         async with self._bonding:
             if not (await self.reader.ask(contract.bond_of(subnet_id, self.operator))).amount:
-                await self._send(contract.bond(subnet_id, await self.reader.ask(contract.bond_wei())))
+                bond = contract.bond(subnet_id, await self.reader.ask(contract.bond_wei()))
+                try:
+                    await self._send(bond)
+                except RefusedError as error:  # a reorg took the first one back, and it was sent again
+                    if error.name != "AlreadyBonded":
+                        raise
         await self._send(contract.propose(subnet_id, checkpoint))
 
     async def attest(self, record: AnchorRecord, epoch: int) -> None:
