@@ -131,8 +131,8 @@ async def test_eight_blocks_are_taken_back_under_load_and_nothing_is_lost_or_don
             assert EACH <= len(entries) <= EACH + len(refused), "nothing is done twice that was not refused before"
             nonces = [sent.nonce for sent in signer._sender._kept]
             assert len(set(nonces)) == len(nonces), "each nonce was given once"
-            account = f"0x{signer.operator.hex()}"
-            assert int(chain.ask("eth_getTransactionCount", account, "latest"), 16) == max(nonces) + 1
+            holder = f"0x{signer.operator.hex()}"
+            assert int(chain.ask("eth_getTransactionCount", holder, "latest"), 16) == max(nonces) + 1
             onchain = await fresh.ask(CheckpointAnchor(made.anchor).rolling_of(number, signer.operator))
             assert entries[-1].after == onchain
         await fresh.aclose()
