@@ -125,6 +125,9 @@ def _small(seen: Witness, height: int, found: CellSet) -> str | None:
     members, chosen = set(view.cells[found.cell]), [each.contributor for each in found.contributions]
     if len(set(chosen)) != len(chosen) or not set(chosen) <= members:
         return "a set with strangers, or with somebody twice"
+    roots = [seen.manifests[each.manifest][3] for each in found.contributions if each.manifest in seen.manifests]
+    if len(set(roots)) != len(roots):
+        return "a set in which somebody's ciphertexts stand twice"
     if len(chosen) < max(seen.params.k_min, len(members) - seen.params.dropouts):
         return f"{len(chosen)} of {len(members)}"
     return None
@@ -206,6 +209,8 @@ def _untrue(seen: Witness, header: Header) -> str | None:
         if any(truth is None for truth in truths):
             return f"a sum of cell {result.cell} that cannot be opened"
         lanes = np.sum([truth for truth in truths if truth is not None], axis=0)
+        if np.abs(lanes).max() > len(found) * seen.reach:
+            return f"a sum of cell {result.cell} that its contributors could not reach"
         total = lanes if not total.size else total + lanes
         contributors += len(found)
     expected = contributors.to_bytes(4, "big") + total.astype("<i4").tobytes()

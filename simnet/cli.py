@@ -102,6 +102,32 @@ def run(
     new_run(make_scenario(read_scenario(scenario) if scenario else {}, flags), out)
 
 
+@app.command()
+def trials(
+    rounds: Annotated[int, typer.Option(min=1, help="Virtual rounds in all.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first world; the others follow it.")] = 0,
+    world_rounds: Annotated[int, typer.Option(min=1, help="Rounds of one world.")] = 10,
+    processes: Annotated[int, typer.Option(min=1, help="Worlds that run side by side.")] = 2,
+) -> None:
+    """Try the protocol against random dishonest peers, up to the assumed shares, in small virtual worlds; every rule is
+    checked.
+    """
+    from simnet.trial import run_trials
+
+    seeds, broken, seen, applied = range(seed, seed + -(-rounds // world_rounds)), 0, 0, 0
+    for verdict in run_trials(seeds, world_rounds, processes):
+        seen, applied = seen + verdict.rounds, applied + verdict.applied
+        if verdict.violations:
+            broken += 1
+            replay = f"simnet trials --seed {verdict.seed} --rounds {world_rounds} --world-rounds {world_rounds}"
+            typer.echo(f"{verdict}\n  again: {replay}")
+    typer.echo(
+        f"{seen} rounds in {len(seeds)} worlds, {applied} of them completed; rules were broken in {broken} worlds"
+    )
+    if broken:
+        raise typer.Exit(1)
+
+
 PRIVACY: Final = {"dp_noise": "noise_multiplier", "dp_clip": "clip", "dp_delta": "delta", "dp_budget": "budget"}
 """Flags that are options of every task that offers differential privacy."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from random import Random
 from typing import Any, Final
 
@@ -22,6 +25,8 @@ SHAPES: Final[tuple[dict[str, int], ...]] = (
     {"peers": 10, "k_min": 3, "dropouts": 2, "committee": 7, "threshold": 5},
 )
 DEADLINES: Final = {"submit_s": 6, "agree_s": 24, "open_s": 12, "grace_s": 2, "epoch_timeout_s": 300}
+REPEATING: Final = 0.25
+"""Of so many worlds the updates repeat after an abandoned round; who was certified sits the next ones out, by rule."""
 REAL_EVERY: Final = 20
 """One trial in so many has the real encryption."""
 
@@ -58,7 +63,7 @@ def trial_scenario(seed: int, rounds: int = ROUNDS) -> Scenario:
     others = random.sample(range(compute, shape["peers"]), max(0, shape["peers"] // 3 - faulty))
     values: dict[str, Any] = {
         "task": "simnet.tiny",
-        "options": {"repeats": random.randrange(2)},
+        "options": {"repeats": int(random.random() < REPEATING)},
         "peers": shape["peers"],
         "rounds": rounds,
         "seed": seed,
@@ -80,6 +85,14 @@ def run_trial(seed: int, rounds: int = ROUNDS, real: bool | None = None) -> Verd
     real = seed % REAL_EVERY == REAL_EVERY - 1 if real is None else real
     scheme: Scheme | None = None if real else DummyScheme()
     return judged(World(trial_scenario(seed, rounds), _nobody, scheme=scheme, watched=True), real)
+
+
+def run_trials(seeds: Iterable[int], rounds: int = ROUNDS, processes: int = 2) -> Iterator[Verdict]:
+    """Runs worlds side by side in processes of their own, and tells of each as it ends."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(run_trial, seed, rounds) for seed in seeds]
+        for done in as_completed(running):
+            yield done.result()
 
 
 def judged(world: World, real: bool = False) -> Verdict:

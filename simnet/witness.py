@@ -47,6 +47,7 @@ class Witness:
     Attributes:
         names: of all peers.
         ring: the dishonest ones.
+        reach: the largest integer of an honest contribution.
         views: by height and name, each honest node's view of a round.
         signed: what honest peers signed and sent, by signer.
         lists, sets: all that were proposed or certified, by digest.
@@ -60,6 +61,7 @@ class Witness:
     names: Mapping[PeerKey, str]
     params: Params
     ring: Conspiracy
+    reach: int = 2**15
     views: dict[int, dict[str, EpochView]] = field(default_factory=lambda: defaultdict(dict))
     signed: dict[PeerKey, list[Signed]] = field(default_factory=lambda: defaultdict(list))
     lists: dict[Digest, SetList] = field(default_factory=dict)

@@ -77,9 +77,12 @@ class World:
                 plans.setdefault(self.identities[name].peer, []).append(adversary.kind)
         self.cast, self._scheme, self._results = Cast(scenario.seed, plans), scheme, SharedResults()
         names = {self.identities[name].peer: name for name in self.members}
-        self.witness = Witness(names, self._params, self.cast.ring) if watched else None
+        self.witness = Witness(names, self._params, self.cast.ring, self._reach()) if watched else None
         self.network.tap = self.witness.message if self.witness is not None else None
         self._director = Director(scenario.faults, by_key, self._params.rounds_per_epoch, self._strike)
+
+    def _reach(self) -> int:
+        return max(tensor.bound for tensor in self.task.update_schema.tensors)
 
     async def run(self) -> Outcome:
         """Founds the subnet, starts everybody, waits until all that live have finished.

@@ -17,6 +17,7 @@ from protocols.encryption.sealing import find_opening
 from protocols.encryption.sharing import FIELD
 from protocols.errors import RemoteError
 from protocols.events import Event, Received
+from protocols.rounds.conclusion import Conclusion
 from protocols.rounds.custody import Custody
 from protocols.rounds.dealing import share_context
 from protocols.told import Ready
@@ -114,11 +115,13 @@ class DoubleVotes(Member):
 
 
 class VotesForAll(Member):
-    """Prevotes and precommits whatever is proposed, at once and against every lock: any of two may get through."""
+    """Prevotes, precommits and signs whatever is proposed, against every lock: any of two may get through."""
 
     kind = "votes-for-all"
 
     def does(self, machine: AnyMachine, event: Event, effects: Effects, now: float) -> Effects:
+        if isinstance(machine, Conclusion) and isinstance(event, Received) and isinstance(event.message, HeaderVote):
+            return [*effects, *self._also_sign(event.message)]
         if not isinstance(machine, Agreement) or not isinstance(event, Received):
             return effects
         proposal = event.message
@@ -128,6 +131,10 @@ class VotesForAll(Member):
         slot = self.view.slot(self.height)
         votes = [self.scene.sign(Vote(slot, proposal.view, phase, sets, None)) for phase in (PREVOTE, PRECOMMIT)]
         return [*effects, *(Send(to, vote) for to in self.view.committee if to != self.scene.me for vote in votes)]
+
+    def _also_sign(self, header: HeaderVote) -> Effects:
+        signed = self.scene.sign(header)
+        return [Send(to, signed) for to in self.scene.honest(self.view.committee)]
 
 
 class NilVotes(Member):

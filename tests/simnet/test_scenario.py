@@ -50,6 +50,20 @@ def test_scenario_file(tmp_path: Path) -> None:
     assert (scenario.task, scenario.protocol().cell_min, scenario.faults[0].names()) == ("spector", 3, ("peer-02",))
 
 
+def test_adversaries_in_a_scenario_file(tmp_path: Path) -> None:
+    path = tmp_path / "liars.toml"
+    path.write_text(
+        'peers = 10\nbackend = "virtual"\ncompute = 7\n'
+        '[[adversaries]]\nkind = "wrong-shares"\npeers = [2]\n'
+        '[[adversaries]]\nkind = "random"\npeers = ["peer-03", 8]\n'
+    )
+    scenario = make_scenario(read_scenario(path))
+    assert [(each.kind, each.names()) for each in scenario.adversaries] == [
+        ("wrong-shares", ("peer-02",)),
+        ("random", ("peer-03", "peer-08")),
+    ]
+
+
 def test_unreadable_scenario_files(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="No such file"):
         read_scenario(tmp_path / "missing.toml")

@@ -97,6 +97,16 @@ def test_a_peer_that_crashed_goes_on_from_its_disk() -> None:
     assert len(set(outcome.digests.values())) == 1
 
 
+def test_dishonest_peers_of_a_scenario_do_not_change_what_the_others_agree_on() -> None:
+    adversaries = [{"kind": "wrong-shares", "peers": [1]}, {"kind": "starve-a-member", "peers": [6]}]
+    outcome, history = simulated(task="simnet.tiny", peers=10, compute=7, params={**DEADLINES}, adversaries=adversaries)
+    assert [record.height for record in history.applied] == [0, 1]
+    honest = {name: digest for name, digest in outcome.digests.items() if name not in ("peer-01", "peer-06")}
+    assert len(honest) >= 8
+    assert len(set(honest.values())) == 1
+    assert history.refused["protocol"] > 0
+
+
 @pytest.mark.slow
 def test_digits_reaches_its_accuracy() -> None:
     outcome, history = simulated(task="digits", peers=24, rounds=10)
