@@ -9,6 +9,35 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"\b(tests/[\w/]+\.py)::(\w+)")
 
+ATTACKS = (
+    "Two sets that differ by one",
+    "An update sent again after its set was certified",
+    "A dealing of a wrong degree, f members silent",
+    "A dealing made after the beacon",
+    "One member starved",
+    "A key that does not fit the ciphertext",
+    "A dealing copied, once and by thirteen sybils",
+    "A ciphertext copied, negated or scaled",
+    "A dealing replayed from a void round",
+    "A dispute as a decryption oracle",
+    "A member that lies about a share it received",
+    "f + 1 members that fork the agreement",
+    "Wrong summed shares",
+    "Late and adaptive summed shares",
+    "A proposer that shows different lists",
+    "Aggregators that both refuse a victim",
+    "Two manifests for a slot",
+    "Selective silence at every step",
+    "Lane overflow",
+    "Huge errors",
+    "Residues at or above their prime",
+    "Wrong lengths and indices",
+    "A seed reused after a crash",
+    "Replays across rounds, epochs, subnets and chains",
+    "t - 1 members with all other peers, pooling everything",
+)
+"""What a round among strangers must stand; none may lose its row, nor the test that shows it bite."""
+
 
 def rows(text: str) -> list[str]:
     """The claims' table, a line for each claim."""
@@ -64,3 +93,20 @@ def test_an_empty_promise_is_seen(row, problem):
 
 def test_an_attack_without_claim_is_seen():
     assert unnamed(document(), ["tests/security/test_new.py"]) == ["tests/security/test_new.py"]
+
+
+def attacks(text: str) -> dict[str, list[str]]:
+    """The attacks' table: by attack, the cells behind it."""
+    _, _, table = text.partition("| attack | works where one is careless | fails with us | who is named |\n")
+    lines = table.split("\n\n")[0].splitlines()[1:]
+    return {cells[0]: cells[1:] for line in lines if (cells := [cell.strip() for cell in line.strip("|").split("|")])}
+
+
+def test_every_attack_has_a_test_of_the_careless_and_one_of_ours():
+    table = attacks(document())
+    assert tuple(table) == ATTACKS
+    for attack, (careless, ours, named) in table.items():
+        assert NAMED.fullmatch(careless), attack
+        assert NAMED.fullmatch(ours), attack
+        assert careless != ours, attack
+        assert NAMED.fullmatch(named) or named.startswith("nobody"), attack

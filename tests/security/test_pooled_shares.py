@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from protocols.encryption.scheme import Lanes, PublicContext
-from protocols.encryption.sharing import FIELD, candidates
+from protocols.encryption.scheme import Lanes, PublicContext, Share
+from protocols.encryption.sharing import FIELD, add_shares, candidates
 from protocols.errors import MalformedError, RemoteError
 from protocols.rounds.dealing import open_share
-from tests.protocols.playbook import CELLS, EPOCH_KEYS, ROUND, SCHEMA, SCHEME, VIEW, lanes_of, submit
+from tests.protocols.playbook import CELLS, EPOCH_KEYS, ROUND, SCHEMA, SCHEME, VIEW, Submitted, lanes_of, submit
 
 VICTIM = submit(CELLS[0][0])
 N, T = 4, 3
@@ -52,3 +53,57 @@ def test_a_members_key_opens_its_own_share_alone() -> None:
         for other in set(EPOCH_KEYS) - {member}:
             with pytest.raises(MalformedError):
                 open_share(VIEW, VICTIM.manifest, VICTIM.signed.signer, member, EPOCH_KEYS[other], sealed)
+
+
+# -------------------------------------------------------------------------------- with all other peers in the cell
+
+
+def at(points: Mapping[int, Share], where: int) -> Share:
+    """The polynomial through these values, at a place; by Lagrange's formula modulo 65537."""
+    total = np.zeros(4096, np.int64)
+    for one, value in points.items():
+        weight = 1
+        for other in points:
+            if other != one:
+                weight = weight * (where - other) * pow(one - other, -1, FIELD) % FIELD
+        total = (total + weight * value.astype(np.int64)) % FIELD
+    return total.astype(np.uint32)
+
+
+def shares_of(made: Submitted) -> dict[int, Share]:
+    return {member: made.share(member) for member in range(1, N + 1)}
+
+
+def plus(one: Share, other: Share, sign: int = 1) -> Share:
+    return ((one.astype(np.int64) + sign * other.astype(np.int64)) % FIELD).astype(np.uint32)
+
+
+def left_of_the_sum(honest: list[Submitted]) -> dict[int, Share]:
+    """All members' released shares, less those of the contributors that pool: they know their own keys."""
+    everybody = [submit(peer) for peer in CELLS[0]]
+    pooling = [made for made in everybody if made.signed.signer not in {each.signed.signer for each in honest}]
+    released = {member: add_shares([made.share(member) for made in everybody]) for member in range(1, N + 1)}
+    for made in pooling:
+        released = {member: plus(share, made.share(member), -1) for member, share in released.items()}
+    return released
+
+
+def test_who_has_nobody_honest_beside_it_is_read_by_all_others_together() -> None:
+    """Which no encryption prevents: the sum less all other updates is its own."""
+    left = left_of_the_sum([VICTIM])
+    assert (at(left, 0) == at(shares_of(VICTIM), 0)).all()
+
+
+@pytest.mark.parametrize("members", combinations(range(1, N + 1), T - 1))
+def test_beside_one_honest_peer_all_that_is_pooled_fits_any_key_of_the_victim(members: tuple[int, ...]) -> None:
+    """t - 1 members' shares of it, every released share, and the keys of all others: a decoy explains them as well."""
+    friend, decoy = submit(CELLS[0][1]), submit(CELLS[0][2], seed=9)
+    left = left_of_the_sum([VICTIM, friend])
+    assert (at(left, 0) == plus(at(shares_of(VICTIM), 0), at(shares_of(friend), 0))).all(), "its sum with the friend"
+    guess = at(shares_of(decoy), 0)
+    victims = {0: guess, **{member: VICTIM.share(member) for member in members}}
+    friends = {0: plus(at(left, 0), guess, -1), **{member: friend.share(member) for member in members}}
+    for member in range(1, N + 1):
+        assert (plus(at(victims, member), at(friends, member)) == left[member]).all()
+        if member in members:
+            assert (at(victims, member) == VICTIM.share(member)).all()
