@@ -68,6 +68,15 @@ def test_shown_to_some_members_each_the_round_ends_without_it_or_with_one_of_the
     assert set(blamed(play.effects())) <= {TWOFACED.key}, "nobody else is named"
     others = {peer.key for cell in CELLS for peer in cell} - {TWOFACED.key}
     assert others <= {contributor for contributor, _ in listed(play)}
+
+
+def test_who_gets_both_names_it_and_anybody_can_verify() -> None:
+    manifests = Manifests(VIEW, ROUND, NO_DIGEST, 1)
+    first, second = (Submission(VIEW.slot(ROUND), made.signed.encoded, b"") for made in (ONE, OTHER))
+    manifests.accept(first, TWOFACED.key)
+    with pytest.raises(RemoteError) as refused:
+        manifests.accept(second, TWOFACED.key)
+    assert refused.value.culprits == {TWOFACED.key}
     evidence = evidence_of(ONE.signed, OTHER.signed)
     assert evidence is not None
     again = decode_evidence(evidence.encode())
