@@ -55,6 +55,7 @@ class EvmChain(Chain):
         self._sender = Sender(reader.provider, reader.chain_id, key)
         self._payouts = None if rewards is None else Payouts(reader, self._send, self._sender.address, rewards)
         reader.on_reorg.append(self._sender.send_again)
+        reader.on_head.append(self._sender.settle)
         self._voting = Voting(reader, self._sender)
         self._bonding = trio.Lock()
 

@@ -43,6 +43,7 @@ class ChainReader:
         base_fee: of the head, in wei per gas.
         reorgs: how often what had been read was rolled back.
         on_reorg: what is to be done then, before anybody reads on; it must not ask this reader.
+        on_head: the same with each new head.
     """
 
     def __init__(self, provider: HttpxProvider, registry: Address, subnet_id: int) -> None:
@@ -53,6 +54,7 @@ class ChainReader:
         self.base_fee = 0
         self.reorgs = 0
         self.on_reorg: list[Callable[[], Awaitable[None]]] = []
+        self.on_head: list[Callable[[], Awaitable[None]]] = []
         self._genesis = b""
         self._lock = trio.Lock()
         self._head: Block | None = None
@@ -115,6 +117,8 @@ class ChainReader:
         if head != before:
             await self._check_branch(head, blob(found.get("parentHash")), before)
             await self._look_at(found, head.number, before)
+            for look in self.on_head:
+                await look()
             self._head = head
             self._remember(head)
             self.base_fee = quantity(found.get("baseFeePerGas", "0x0"))

@@ -30,6 +30,8 @@ FEE_MAX_WEI: Final = 10**12
 """What a unit of gas may cost at most after raises: 1,000 gwei."""
 KEPT: Final = 256
 """So many of the newest transactions are sent again if a reorg takes them back."""
+OWED_BLOCKS: Final = 8
+"""After so many blocks without them, they pay more."""
 NONCE_ATTEMPTS: Final = 3
 GAS_MARGIN: Final = 1.2
 """Estimates are of the state before the block; small changes by others' transactions fit in here."""
@@ -97,6 +99,7 @@ class Sender:
         self._lock = trio.Lock()
         self._nonce: int | None = None
         self._kept: deque[_Sent] = deque(maxlen=KEPT)
+        self._owed = self._owed_below = 0
 
     async def send(self, transaction: Transaction) -> tuple[Event, ...]:
         """Sends and waits until it is mined; many may be under way at once.
@@ -133,12 +136,24 @@ class Sender:
         Raises:
             ChainError: the chain does not answer.
         """
+        self._owed, self._owed_below = 1, max((each.nonce for each in self._kept), default=-1) + 1
+        await self.settle()
+
+    async def settle(self) -> None:
+        """With each new block until all that a reorg took back has its place again; nothing to do as a rule.
+
+        Raises:
+            ChainError: the chain does not answer.
+        """
+        if not self._owed:
+            return
         async with self._lock:
-            self._nonce = None
-            counted = quantity(await self._provider.ask("eth_getTransactionCount", self.account.address, "latest"))
-            for sent in self._kept:
-                if sent.nonce >= counted:
-                    await self._resend(sent)
+            counted = await self._counted()
+            if not await self._refill(counted, self._owed_below):
+                self._owed = 0
+            elif self._owed % OWED_BLOCKS == 0:
+                await self._pay_more(counted)
+            self._owed += bool(self._owed)
 
     async def quote(self, transaction: Transaction) -> int:
         """What a transaction may cost in gas at most, in wei, at the present base fee.
@@ -198,9 +213,22 @@ class Sender:
         sent.versions[f"0x{signed.hash.hex()}"] = f"0x{signed.raw_transaction.hex()}"
 
     async def _next_nonce(self) -> int:
+        """After all that the chain knows of, and after all that was sent here: a reorg may make the chain forget."""
         if self._nonce is None:
-            self._nonce = quantity(await self._provider.ask("eth_getTransactionCount", self.account.address, "pending"))
+            found = await self._provider.ask("eth_getTransactionCount", self.account.address, "pending")
+            self._nonce = max(quantity(found), max((each.nonce for each in self._kept), default=-1) + 1)
         return self._nonce
+
+    async def _counted(self) -> int:
+        """How many transactions of the account were mined."""
+        return quantity(await self._provider.ask("eth_getTransactionCount", self.account.address, "latest"))
+
+    async def _refill(self, counted: int, below: int) -> bool:
+        """Sends again what was sent before and has no place on the chain; whether there was any."""
+        lost = [each for each in self._kept if counted <= each.nonce < below]
+        for each in lost:
+            await self._resend(each)
+        return bool(lost)
 
     async def _receipt(self, sent: _Sent, head: int) -> Mapping[str, Any]:
         """Polls, resending now and then (a chain that restarts may forget what it had not mined), and paying more."""
@@ -212,7 +240,7 @@ class Sender:
                     found = await self._mined(sent)
                     if found is None and trio.current_time() > resend_at:
                         resend_at = trio.current_time() + RESEND_S
-                        await self._resend(sent)
+                        await self._refill(await self._counted(), sent.nonce + 1)
                     if found is None and trio.current_time() > bump_at:
                         bump_at = trio.current_time() + BUMP_S
                         head = await self._bump(sent, head)
@@ -242,23 +270,26 @@ class Sender:
         return head >= quantity(receipt.get("blockNumber")) + self.confirmations
 
     async def _bump(self, sent: _Sent, before: int) -> int:
-        """Replaces a transaction by one that pays more, if blocks came without it; returns the newest block's number.
-
-        If not this one is stuck but one before it, of an earlier run of this node, that one is replaced by nothing:
-        whoever wanted it has ended, and will want it again.
-        """
-        account = self.account.address
-        found = await self._provider.ask("eth_getBlockByNumber", "latest", False)
-        head, base = quantity(found.get("number")), quantity(found.get("baseFeePerGas", "0x0"))
-        if head == before:
-            return head
-        waiting = quantity(await self._provider.ask("eth_getTransactionCount", account, "latest"))
-        if waiting < min((one.nonce for one in self._kept if one.nonce >= waiting), default=waiting):
-            nothing = {"to": self.account.address, "data": b"", "value": 0, "gas": TRANSFER_GAS}
-            await self._resend(self._dearer(_Sent(waiting, sent.fields | nothing), base))
-        elif waiting <= sent.nonce:
-            await self._resend(self._dearer(sent, base))
+        """Replaces what holds a transaction up by what pays more, if blocks came without; the newest block's number."""
+        head = quantity(await self._provider.ask("eth_blockNumber"))
+        counted = await self._counted()
+        if head != before and counted <= sent.nonce:
+            await self._pay_more(counted)
         return head
+
+    async def _pay_more(self, counted: int) -> None:
+        """Replaces the account's next transaction by one that pays more.
+
+        If it was sent by an earlier run of this node it is replaced by nothing: whoever wanted it has ended, and will
+        want it again.
+        """
+        found = await self._provider.ask("eth_getBlockByNumber", "latest", False)
+        stuck = next((each for each in self._kept if each.nonce == counted), None)
+        if stuck is None:
+            newest = self._kept[-1].fields
+            nothing = {"to": self.account.address, "data": b"", "value": 0, "gas": TRANSFER_GAS}
+            stuck = _Sent(counted, newest | nothing)
+        await self._resend(self._dearer(stuck, quantity(found.get("baseFeePerGas", "0x0"))))
 
     def _dearer(self, sent: _Sent, base: int) -> _Sent:
         """Adds a version that pays more, up to a limit."""

@@ -40,7 +40,7 @@ def carry_out(settings: NodeSettings, deployment: Path, yes: bool, plan: Plan) -
             await approve(wallet, steps, yes=yes)
             for number, step in enumerate(steps, 1):
                 events = await wallet.carry_out(step)
-                typer.echo(f"step {number} of {len(steps)} done: {', '.join(map(_told, events)) or 'no event'}")
+                typer.echo(f"step {number} of {len(steps)} done{''.join(f'; {_told(event)}' for event in events)}")
 
     trio.run(act)
 
@@ -97,5 +97,9 @@ def _confirm(yes: bool) -> None:
 
 def _told(event: object) -> str:
     values = {name: getattr(event, name) for name in getattr(event, "__slots__", ())}
-    told = (f"{name} {'0x' + value.hex() if isinstance(value, bytes) else value}" for name, value in values.items())
+    told = (
+        f"{name} {'0x' + value.hex() if isinstance(value, bytes) else value}"
+        for name, value in values.items()
+        if not isinstance(value, tuple)  # what was sent with it, as the terms of a subnet
+    )
     return f"{type(event).__name__}({', '.join(told)})"

@@ -39,6 +39,7 @@ class Node(HttpxProvider):
             "eth_estimateGas": "0x5208",
             "eth_maxPriorityFeePerGas": "0x1",
             "eth_getBlockByNumber": {"baseFeePerGas": "0x7", "number": "0x5"},
+            "eth_blockNumber": "0x5",
             "eth_getTransactionCount": hex(self.nonce),
             "eth_getTransactionReceipt": {"status": self.status, "blockNumber": "0x9", "transactionHash": "0x77"},
         }
@@ -121,7 +122,9 @@ async def test_what_stays_unmined_while_blocks_come_pays_more_up_to_a_limit(auto
 
     async def moving(method, *params):
         if method == "eth_getBlockByNumber":
-            return {"baseFeePerGas": "0x7", "number": hex(next(blocks))}
+            return {"baseFeePerGas": "0x7", "number": "0x9"}
+        if method == "eth_blockNumber":
+            return hex(next(blocks))
         return await ask(method, *params)
 
     node.ask = moving
@@ -158,8 +161,14 @@ async def test_after_a_reorg_what_has_no_place_is_sent_again_as_it_was(autojump_
     node.nonce, before = 8, list(node.sent)  # the branch has the first of them
     await sender.send_again()
     assert node.sent == [*before, *before[1:]]
+    await sender.settle()
+    assert node.sent == [*before, *before[1:], *before[1:]], "with each block, until they have their place"
     await sender.send(CALL)
-    assert nonce_of(node.sent[-1]) == 8, "the next nonce is the chain's word"
+    assert nonce_of(node.sent[-1]) == 10, "no nonce is given twice, whatever the chain has forgotten"
+    node.nonce, sent = 10, len(node.sent)
+    await sender.settle()
+    await sender.settle()
+    assert len(node.sent) == sent
 
 
 def test_an_error_without_data_keeps_the_chain_s_own_words():

@@ -23,6 +23,8 @@ from protocols.types import Digest, PeerKey, Role, Secret
 FOUNDER = Secret(b"\x05" * 32)
 NONE, PARAMS = Digest(bytes(32)), Digest(b"p" * 32)
 SIGNERS, EACH, DEPTH = 4, 12, 8
+REORGS = (10, 20, 30)
+"""After so many blocks."""
 STAKE = 10**18
 
 
@@ -78,7 +80,7 @@ async def test_eight_blocks_are_taken_back_under_load_and_nothing_is_lost_or_don
     with anvil(state=state, mining=False) as chain:
         reader = await open_reader(chain.url, made.subnets, number)
         signers = [EvmChain(reader, account(10 + position)) for position in range(SIGNERS)]
-        followed, refused, left = [], [], SIGNERS
+        followed, refused, left, made_blocks = [], [], SIGNERS, 0
 
         async def propose(position):
             nonlocal left
@@ -93,16 +95,16 @@ async def test_eight_blocks_are_taken_back_under_load_and_nothing_is_lost_or_don
             left -= 1
 
         async def follow():
-            while left:
+            while left or made_blocks <= max(REORGS):
                 followed.append(len(await reader.anchors(0)))
                 await trio.sleep(0.05)
 
         async def blocks():
-            made_blocks = 0
-            while left:
+            nonlocal made_blocks
+            while left or made_blocks <= max(REORGS):
                 await trio.to_thread.run_sync(chain.mine)
                 made_blocks += 1
-                if made_blocks in (10, 20, 30):
+                if made_blocks in REORGS:
                     await trio.to_thread.run_sync(chain.reorg, DEPTH)
                 await trio.sleep(0.1)
 
@@ -121,7 +123,7 @@ async def test_eight_blocks_are_taken_back_under_load_and_nothing_is_lost_or_don
         wanted = {(step + 1, digest(position, step)) for position in range(SIGNERS) for step in range(EACH)}
         assert {(one.height, one.header_digest) for one in found} == wanted
         assert len(found) == len(wanted)
-        assert reader.reorgs >= 3
+        assert reader.reorgs >= len(REORGS)
         assert any(later < earlier for earlier, later in itertools.pairwise(followed)), "nothing was undone"
         fresh = await open_reader(chain.url, made.subnets, number)
         assert await fresh.anchors(0) == found

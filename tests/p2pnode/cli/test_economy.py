@@ -63,7 +63,7 @@ def test_a_spend_is_announced_with_its_cost_and_needs_a_yes(p2pnode):
     assert "holds 10 coins; this takes up to 1.5" in said
     assert "say --yes to go ahead; nothing was done" in said
     code, said = p2pnode("operator", "stake", "1.5", "--yes")
-    assert (code, "step 1 of 1 done: Deposited(" in said) == (0, True)
+    assert (code, "step 1 of 1 done; Deposited(" in said) == (0, True)
     code, said = p2pnode("operator", "exit", "--yes")
     assert (code, "ask 1.5 back" in said, "ExitRequested(" in said) == (0, True, True)
 
