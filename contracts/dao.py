@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from contracts.abi import interface
 from contracts.bindings import Contract, Transaction, View
+from contracts.dao_words import STATES
 from contracts.terms import Terms
 
 
@@ -27,10 +28,6 @@ class Vote(IntEnum):
     AGAINST = 0
     FOR = 1
     ABSTAIN = 2
-
-
-STATES = ("pending", "active", "canceled", "defeated", "succeeded", "queued", "expired", "executed")
-"""A proposal's states, by the governor's numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+STATES: Final = ("pending", "active", "canceled", "defeated", "succeeded", "queued", "expired", "executed")
+"""A proposal's states, by the governor's numbers."""
 DAO_WORDS: Final[dict[str, str]] = {
     "AccessControlBadConfirmation": "a role is given up only by its holder for itself",
     "AccessControlUnauthorizedAccount": (
@@ -59,10 +61,7 @@ DAO_WORDS: Final[dict[str, str]] = {
     "GovernorProposalQueueingNotRequired": "proposal {proposalId} need not be queued",
     "GovernorRestrictedProposer": "{proposer} may not make this proposal; its text names another",
     "GovernorUnableToCancel": "{account} may not cancel proposal {proposalId}",
-    "GovernorUnexpectedProposalState": (
-        "proposal {proposalId} is in state {current} (of pending, active, canceled, defeated, "
-        "succeeded, queued, expired, executed: 0 to 7), and this needs another"
-    ),
+    "GovernorUnexpectedProposalState": ("proposal {proposalId} is {current}, and this needs another state"),
     "InvalidAccountNonce": "the signature of {account} was used already; the next number is {currentNonce}",
     "InvalidShortString": "the text is too long",
     "LengthsDiffer": "{strategies} strategies and {weights} weights: as many of both are needed, at least one",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contracts.abi import CONTRACTS, AbiError, decode_error, interface, selector
+from contracts.dao_words import STATES
 from contracts.economy_words import ECONOMY_WORDS
 from contracts.justice_words import JUSTICE_WORDS
 
@@ -112,6 +113,8 @@ def _custom(entry: Any, data: bytes) -> Revert:
     except AbiError as error:
         return Revert(entry["name"], str(error))
     shown = {key: f"0x{value.hex()}" if isinstance(value, bytes) else value for key, value in values.items()}
+    if entry["name"] == "GovernorUnexpectedProposalState" and values["current"] < len(STATES):
+        shown["current"] = STATES[values["current"]]
     return Revert(entry["name"], WORDS[entry["name"]].format(**shown))
 
 

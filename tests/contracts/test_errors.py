@@ -21,6 +21,13 @@ def test_a_custom_error_is_told_to_people():
     assert revert(data) == Revert("StakeTooSmall", "the stake of 3 wei is below the minimum of 1000000000000000000 wei")
 
 
+def test_a_proposal_s_state_has_its_name():
+    entry = interface("SubnetGovernor").errors
+    found = next(each for each in entry.values() if each["name"] == "GovernorUnexpectedProposalState")
+    data = selector(found) + b"".join(number.to_bytes(32, "big") for number in (5, 3, 2))
+    assert revert(data).words == "proposal 5 is defeated, and this needs another state"
+
+
 def test_solidity_s_own_errors_are_told():
     text = b"too bad".ljust(32, b"\0")
     message = bytes.fromhex("08c379a0") + (32).to_bytes(32, "big") + (7).to_bytes(32, "big") + text
