@@ -154,7 +154,7 @@ def one_sum_each(seen: Witness) -> Iterator[str]:
     for height, digest in _opened_sets(seen):
         for each in seen.sets[digest].contributions if digest in seen.sets else ():
             _, _, _, root = seen.manifests.get(each.manifest, (b"", 0, 0, NO_DIGEST))
-            truth = seen.truths.get(root)
+            truth = seen.truth(root)
             if each.contributor in seen.honest and truth is not None:
                 opened[each.contributor, truth.tobytes()].add((height, digest))
     for (peer, _), sums in opened.items():
@@ -205,7 +205,7 @@ def _untrue(seen: Witness, header: Header) -> str | None:
         found = by_cell[result.cell].contributions
         if not result.contributors:
             continue
-        truths = [seen.truths.get(seen.manifests[each.manifest][3]) for each in found]
+        truths = [seen.truth(seen.manifests[each.manifest][3]) for each in found]
         if any(truth is None for truth in truths):
             return f"a sum of cell {result.cell} that cannot be opened"
         lanes = np.sum([truth for truth in truths if truth is not None], axis=0)

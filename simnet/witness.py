@@ -77,6 +77,10 @@ class Witness:
     def honest(self) -> frozenset[PeerKey]:
         return frozenset(self.names) - self.ring.peers
 
+    def truth(self, root: Digest) -> Lanes | None:
+        """What an update adds to a sum; None if it can be added to none."""
+        return self.truths.get(root, self.ring.truths.get(root))
+
     def liars_in(self, view: EpochView) -> int:
         """Dishonest members of a committee."""
         return len(self.ring.peers.intersection(view.committee))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from protocols.agreement.certificate import list_digest
 from protocols.agreement.evidence import accusation, evidence_of
@@ -42,6 +42,9 @@ from protocols.wire.messages import (
     Release,
     Submission,
 )
+
+UNPROVEN: Final = 2
+"""So many times longer a member waits for more shares where those that are here do not prove a contributor's fault."""
 
 
 class State(enum.Enum):
@@ -297,20 +300,25 @@ class CellOpening(Machine[State]):
         return [*blames, keep, observe, self._phase("open", now), self._done(CellOpened(result, opened.lanes))]
 
     def failed(self, event: JobFailed, now: float) -> Effects:
-        """Liars can look like a spoiled cell until all honest shares are out: only then it counts nothing."""
+        """Liars can look like a spoiled cell until all honest shares are out: only then it counts nothing.
+
+        Honest members are t at least, and theirs fit together. Where no more than t do, since the others are silent or
+        lie, that is no proof; but then nothing is left to wait for once they have had time, and a spoiler with f silent
+        members would else cost every round and never be found.
+        """
         keyless = not self._scheme.needs_keys  # then there are no shares to wait for
-        all_out = keyless or self._patience_over or self._tried >= self._expected
-        spoiled = keyless or isinstance(event.error, SpoiledSumError)
-        if spoiled and all_out and not self._sum.adds_all:  # unless both aggregators lied: so far we took their word
+        fits = keyless or isinstance(event.error, SpoiledSumError)
+        spoiled = self._patience_over or (fits and (keyless or self._tried >= self._expected))
+        if spoiled and not self._sum.adds_all:  # unless both aggregators lied: so far we took their word
             self.state, self._tried = State.SUMMING, 0
             return [*self._sum.distrust(), *self._sum.proceed()]
-        if spoiled and all_out:
+        if spoiled:
             void = CellResult(self._cell, 0, NO_DIGEST, NO_DIGEST)
             fields = {"height": self._height, "cell": self._cell, "reason": str(event.error)}
             return [Observe("spoiled", fields), self._done(CellOpened(void, None))]
         self.state = State.OPENING
-        timer = SetTimer("patience", now + self._view.params.grace_s)
-        return [timer, *self._try_open(now)] if isinstance(event.error, SpoiledSumError) else self._try_open(now)
+        patience = self._view.params.grace_s * (1 if fits else UNPROVEN)
+        return [SetTimer("patience", now + patience), *self._try_open(now)]
 
     @property
     def _expected(self) -> int:

@@ -241,6 +241,7 @@ class TwoManifests(Submitting):
         if done and isinstance(event, JobDone):
             deal = Deal(*event.job.arguments[:9])
             self._other = replace(deal, seed=deal.other("second"), lanes=-deal.lanes).honestly()
+            self.scene.ring.truths[update_root([root for root, _ in self._other.chunks])] = -deal.lanes
             return [Store(self._other.chunks), *super().does(machine, event, effects, now)]
         return super().does(machine, event, effects, now)
 

@@ -18,9 +18,10 @@ from p2pnode.errors import Unreachable
 from p2pnode.ports import RequestHandler, Transport
 from p2pnode.team import AnyMachine, RoundContext
 from protocols.effects import Effect, Effects, Send
+from protocols.encryption.scheme import Lanes
 from protocols.events import Event, Received
 from protocols.machine import Machine
-from protocols.types import PeerKey
+from protocols.types import Digest, PeerKey
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import Message
 from simnet.faults import Gate
@@ -35,12 +36,14 @@ class Conspiracy:
     Attributes:
         peers: all of them.
         heard: the newest messages that any of them received, to be replayed.
+        truths: what updates that were made beside the honest one add to a sum, by root.
         deeds: (kind, culprit, height, witnesses): what was done so that honest witnesses, having heard it, can name it.
     """
 
     seed: int
     peers: frozenset[PeerKey]
     heard: deque[Signed] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    truths: dict[Digest, Lanes] = field(default_factory=dict)
     deeds: list[tuple[str, PeerKey, int, tuple[PeerKey, ...]]] = field(default_factory=list)
 
 

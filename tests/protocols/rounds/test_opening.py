@@ -15,7 +15,7 @@ from protocols.encryption.sharing import add_shares
 from protocols.events import Event, Fetched, FetchFailed, TimerFired
 from protocols.rounds.aggregate import Summed, add, verify_ciphertexts
 from protocols.rounds.gatherer import REFETCH_S, Part
-from protocols.rounds.opening import CellOpening, State
+from protocols.rounds.opening import UNPROVEN, CellOpening, State
 from protocols.rounds.release import WrongShares, set_digest
 from protocols.told import CellOpened, Certified
 from protocols.types import NO_DIGEST, Digest, Secret
@@ -406,6 +406,29 @@ def test_or_after_some_patience_where_a_member_is_silent() -> None:
     desk.handle(TimerFired("patience"), now=25.0)
     assert desk.opened is not None
     assert desk.opened.lanes is None
+
+
+@pytest.mark.parametrize("others", [[], [1]], ids=["silent", "lying"])
+def test_or_after_more_patience_where_no_more_than_t_shares_fit_together(others: list[int]) -> None:
+    """Found by random adversaries: a spoiler and f members that are silent, or lie, cost every round for ever."""
+    desk = spoiled().handle(*(release(member, lie(member), ODD_SETS.cells[0]) for member in others))
+    desk.handle(*map(odd_release, (2, 3, 4)), now=20.0)
+    assert desk.opened is None
+    assert of(desk.effects, SetTimer)[-1] == SetTimer("patience", 20.0 + UNPROVEN * PARAMS.grace_s)
+    desk.handle(TimerFired("patience"), now=30.0)
+    assert desk.opened is not None
+    assert dataclasses.astuple(desk.opened.result) == VOID
+    assert blamed(desk.effects) == {}, "no member is to blame"
+    assert desk.fetched == ["sum", *["ciphertexts"] * 4], "and neither were the aggregators"
+
+
+def test_a_share_that_comes_while_it_is_patient_opens_the_cell() -> None:
+    """One liar's share and those of two honest members: the third is late."""
+    desk = summing().handle(release(1, lie(1)), release(2), release(3), now=20.0)
+    assert desk.opened is None
+    desk.handle(release(4), now=29.0)
+    assert desk.opened is not None
+    assert desk.opened.result.contributors == 4
 
 
 def test_two_aggregators_that_agree_on_a_wrong_sum_cannot_make_a_cell_look_spoiled() -> None:
