@@ -132,12 +132,12 @@ def accusers_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def votes_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """What was signed is not remembered, and each proposal of a view is voted for."""
+    """What was signed is not remembered: a member votes for a list, and then for nil."""
     patch.setattr(Memory, "vote", lambda self, vote: Journal("vote", self._height, b"", b""))
     cast = agreement.Agreement._cast
 
     def twice(self: Any, phase: int, sets: Any, justified: Any = None) -> Any:
-        return [*cast(self, phase, None), *cast(self, phase, sets, justified)]
+        return [*cast(self, phase, sets, justified), *cast(self, phase, None)]
 
     patch.setattr(agreement.Agreement, "_cast", twice)
 
@@ -213,7 +213,7 @@ class Bug:
 BUGS: Final = {
     "a seed serves twice": Bug(one_seed_for_all, "an update in one sum", {}),
     "sets may be small": Bug(sets_of_two, "big enough sets", {}),
-    "summed keys need no proof": Bug(unproven_keys, "true sums", {MEMBER: ["wrong-shares"]}),
+    "summed keys need no proof": Bug(unproven_keys, "true sums", {MEMBER: ["wrong-shares"]}, rounds=6),
     "shares are not checked": Bug(unchecked_shares, "nobody honest is named", {OTHER: ["starve-a-member"]}),
     "copies are welcome": Bug(copies_welcome, "big enough sets", {OTHER: ["copied-dealing"]}, rounds=3),
     "digests are not compared": Bug(digests_not_compared, "one model", {MEMBER: ["serve-some"]}),
