@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from libp2p.exceptions import BaseLibp2pError
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF
 from libp2p.stream_muxer.yamux.yamux import DEFAULT_WINDOW_SIZE
@@ -24,7 +23,7 @@ from p2pnode.transport.overrides.noise import Session
 from p2pnode.transport.overrides.pubsub import Pubsub
 from p2pnode.transport.overrides.swarm import build_host
 from p2pnode.transport.overrides.tcp import Traffic
-from p2pnode.transport.overrides.yamux import ProtocolError, Yamux
+from p2pnode.transport.overrides.yamux import Yamux
 from protocols.errors import MalformedError
 from protocols.types import PeerKey, Verdict
 from tests.fuzz.seeds import TOPIC, Vectors
@@ -47,6 +46,24 @@ class Pieces:
         size = self._step if n is None else min(n, self._step)
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
+
+
+class Cut:
+    """A connection that gives `data` in two pieces, the first as long as its first byte says; then it is closed."""
+
+    def __init__(self, data: bytes) -> None:
+        cut = 1 + data[0] if data else 0
+        self._pieces = [piece for piece in (data[1:cut], data[max(1, cut) :]) if piece]
+
+    async def read(self, n: int | None = None) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+async def _read_all(session: Session) -> list[bytes]:
+    found = []
+    while piece := await session.read():
+        found.append(piece)
+    return found
 
 
 async def _frames(data: bytes, one: Callable[[FrameReader], Awaitable[bytes | None]]) -> list[bytes]:
@@ -80,15 +97,9 @@ def yamux(data: bytes) -> None:
     """Frames from a stranger, in two pieces: only the documented errors, and no more kept than its budget."""
     evicted: list[Any] = []
     budget = Budget(LIMITS.unread_bytes, LIMITS.unread_bytes_per_peer, evicted.append)
-    connection = Yamux(SimpleNamespace(is_initiator=False), STRANGER, LIMITS, budget=budget)  # type: ignore[arg-type]
-    cut = 1 + data[0] if data else 0
-    buffer = bytearray()
-    try:
-        for piece in (data[1:cut], data[max(1, cut) :]):
-            buffer += piece
-            connection._consume(buffer)
-    except (ProtocolError, BaseLibp2pError):
-        pass
+    conn = SimpleNamespace(is_initiator=False, read=Cut(data).read)
+    connection = Yamux(conn, STRANGER, LIMITS, budget=budget)  # type: ignore[arg-type]
+    trio.run(connection._read_loop)
     assert len(connection._streams) <= LIMITS.inbound_streams_per_connection
     assert budget.bytes <= LIMITS.unread_bytes_per_peer
     assert all(len(stream._received) <= DEFAULT_WINDOW_SIZE for stream in connection._streams.values())
@@ -158,17 +169,14 @@ def varint(number: int) -> bytes:
 def noise(data: bytes) -> None:
     """The framing of Noise messages (the cipher left out), however it is cut."""
     session = object.__new__(Session)
-    session._cipher, session._plain = bytearray(), bytearray()
-    session._decrypt = lambda _ad, message: message
-    cut = 1 + data[0] if data else 0
-    for piece in (data[1:cut], data[max(1, cut) :]):
-        session._cipher += piece
-        session._decrypt_complete()
+    session._raw, session._cipher, session._plain = Cut(data), b"", b""  # type: ignore[assignment]
+    session._decrypt = lambda _ad, message: bytes(message)
+    plain = b"".join(trio.run(_read_all, session))
     rest, expected = data[1:], b""
     while len(rest) >= 2 and len(rest) >= 2 + struct.unpack(">H", rest[:2])[0]:
         size = 2 + struct.unpack(">H", rest[:2])[0]
         expected, rest = expected + rest[2:size], rest[size:]
-    assert bytes(session._plain) == expected
+    assert plain == expected
 
 
 def address(data: bytes) -> None:
@@ -191,10 +199,10 @@ def peer_id(data: bytes) -> None:
 TARGETS: Final[dict[str, tuple[Any, ...]]] = {
     "frames": (frames, (FrameReader.frame,), Vectors.frames),
     "varint-frames": (varint_frames, (FrameReader.varint_frame,), Vectors.frames),
-    "yamux": (yamux, (Yamux._consume,), Vectors.yamux),
+    "yamux": (yamux, (Yamux._read_loop,), Vectors.yamux),
     "gossip": (gossip_stream, (Pubsub.stream_handler,), Vectors.rpcs),
     "gossip-signed": (gossip_signed, (Pubsub.push_msg,), Vectors.envelopes),
-    "noise": (noise, (Session._decrypt_complete,), Vectors.frames),
+    "noise": (noise, (Session.read,), Vectors.frames),
     "address": (address, (split_address,), Vectors.addresses),
     "peer-id": (peer_id, (peer_key_of,), Vectors.peer_ids),
 }
