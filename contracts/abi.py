@@ -16,9 +16,11 @@ from eth_utils.crypto import keccak
 CONTRACTS: Final = (
     "Attestation",
     "Authority",
+    "Bn254Quorum",
     "CheckpointAnchor",
     "Court",
     "DatasetRegistry",
+    "DealingCourt",
     "DMPToken",
     "DisputeGame",
     "EcdsaQuorum",

@@ -22,9 +22,11 @@ ARTIFACTS: Final = FOLDER / "artifacts"
 CONTRACTS: Final = (
     "Attestation",
     "Authority",
+    "Bn254Quorum",
     "CheckpointAnchor",
     "Court",
     "DatasetRegistry",
+    "DealingCourt",
     "DMPToken",
     "DisputeGame",
     "EcdsaQuorum",

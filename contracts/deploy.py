@@ -32,6 +32,7 @@ from contracts.bindings import (
     SubnetRegistry,
     Transaction,
 )
+from contracts.bn254 import Bn254Quorum
 from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
 from contracts.deploy_justice import Justice, deploy_justice
 from contracts.economy import Authority, LocalStakeSource, StakeVault
@@ -134,6 +135,8 @@ class _Deployer:
         )
         anchor = self._anchor(economics, subnets, authority)
         bases = {"authority": authority, "subnets": subnets, "source": source, "anchor": anchor}
+        if dao:
+            bases["anchor_bn254"] = self._aggregating(economics, subnets, authority)
         court = deploy_justice(self, economics, treasury, bases)
         if dao:
             known = ("authority", "timelock", "token", "subnets")
@@ -146,6 +149,14 @@ class _Deployer:
         attestation = self.contract("attestation", lambda: Attestation.deployment(subnets, verifier, *times))
         terms = economics.bond_wei, economics.challenge_s
         return self.contract("anchor", lambda: CheckpointAnchor.deployment(subnets, attestation, *terms, authority))
+
+    def _aggregating(self, economics: Economics, subnets: bytes, authority: bytes) -> bytes:
+        """The anchor that a subnet names when it is founded, if its validators' votes are to be aggregated."""
+        verifier = self.contract("bn254", Bn254Quorum.deployment)
+        times = economics.commit_s, economics.snapshot_s
+        votes = self.contract("attestation_bn254", lambda: Attestation.deployment(subnets, verifier, *times))
+        terms = economics.bond_wei, economics.challenge_s
+        return self.contract("anchor_bn254", lambda: CheckpointAnchor.deployment(subnets, votes, *terms, authority))
 
     def _let_slash(self, powers: Authority, source: bytes, vaults: list[bytes]) -> None:
         self.call("source may slash", powers.grant_role(VAULT_SLASHER, source))

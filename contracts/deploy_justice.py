@@ -10,7 +10,7 @@ from contracts.abi import function_selector
 from contracts.bindings import Transaction
 from contracts.economy import Authority
 from contracts.games import DisputeGame, GameRules, QuorumStep
-from contracts.justice import Court, SlashingManager
+from contracts.justice import Court, DealingCourt, SlashingManager
 
 ONE: Final = 10**18
 COURT: Final = 4
@@ -27,7 +27,8 @@ class Justice:
 
     Attributes:
         slash_epoch_s, veto_s: seconds over which offences are gathered, and for which they may be vetoed then.
-        slash_cap, equivocation, wrong_sum: shares of a stake, of 10^18: the most an epoch costs, and what offences do.
+        slash_cap, equivocation, wrong_sum, bad_dealing: shares of a stake, of 10^18: the most an epoch costs, and what
+            offences do.
         games: rules of dispute games. The DAO can annul a payout only if `payout_s` is longer than its vote and lock.
     """
 
@@ -36,6 +37,7 @@ class Justice:
     slash_cap: int = ONE
     equivocation: int = ONE // 2
     wrong_sum: int = ONE // 2
+    bad_dealing: int = ONE // 2
     games: GameRules = field(default_factory=lambda: GameRules(10**16, 40, 5, 40, 60, ONE // 2))
 
 
@@ -56,7 +58,7 @@ def deploy_justice(steps: Steps, justice: Justice, treasury: bytes, made: dict[s
         steps: the deployer.
         justice: the terms.
         treasury: who gets half of each lost bond.
-        made: addresses of "authority", "subnets", "source" and "anchor".
+        made: addresses of "authority", "subnets", "source", "anchor"; of "anchor_bn254" where votes may be aggregated.
     """
     authority, subnets, source = made["authority"], made["subnets"], made["source"]
     times = justice.slash_epoch_s, justice.veto_s
@@ -66,6 +68,7 @@ def deploy_justice(steps: Steps, justice: Justice, treasury: bytes, made: dict[s
     court = steps.contract(
         "court", lambda: Court.deployment(subnets, slashing, justice.equivocation, justice.wrong_sum)
     )
+    dealings = steps.contract("dealing_court", lambda: DealingCourt.deployment(subnets, slashing, justice.bad_dealing))
     verifier = steps.contract("step", lambda: QuorumStep.deployment(subnets))
     disputes = steps.contract(
         "disputes",
@@ -81,4 +84,9 @@ def deploy_justice(steps: Steps, justice: Justice, treasury: bytes, made: dict[s
         steps.call(f"role {role} may", powers.set_target_function_role(target, selectors, role))
         steps.call(f"role {role} is held", powers.grant_role(role, who))
     steps.call(f"role {COURT} is held by disputes", powers.grant_role(COURT, disputes))
+    steps.call(f"role {COURT} is held by the court of dealings", powers.grant_role(COURT, dealings))
+    if "anchor_bn254" in made:
+        selectors = [function_selector("CheckpointAnchor", function) for function in ("hold", "settle")]
+        call = powers.set_target_function_role(made["anchor_bn254"], selectors, DISPUTES)
+        steps.call(f"role {DISPUTES} may at the anchor of aggregated votes", call)
     return court

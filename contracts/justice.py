@@ -99,6 +99,42 @@ class Court(Contract):
         return self._ask(bytes, "SLASHING")
 
 
+@dataclass(frozen=True, slots=True)
+class DealingStated:
+    """What a dealer stated; see IDealingCourt.sol."""
+
+    subnet_id: int
+    epoch: int
+    height: int
+    cell: int
+    threshold: int
+    challenge: bytes
+    shares: tuple[bytes, ...]
+    degree: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A sealed share and what opens it; see IDealingCourt.sol. Members count from 1, combinations from 0."""
+
+    member: int
+    combination: int
+    context: bytes
+    opening: bytes
+    sealed: bytes
+
+
+class DealingCourt(Contract):
+    """See contracts/src/interfaces/IDealingCourt.sol."""
+
+    @staticmethod
+    def deployment(subnets: bytes, slashing: bytes, bad_dealing_share: int) -> Transaction:
+        return Transaction(b"", interface("DealingCourt").deployment(subnets, slashing, bad_dealing_share))
+
+    def bad_dealing(self, stated: DealingStated, signature: bytes, opened: Opened) -> Transaction:
+        return self._send("badDealing", astuple(stated), _words(signature), astuple(opened))
+
+
 class SlashingManager(Contract):
     """See contracts/src/interfaces/ISlashingManager.sol. Shares are of 10^18."""
 

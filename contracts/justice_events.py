@@ -65,8 +65,41 @@ class VerifierSet:
     verifier: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRegistered:
+    """A validator's key for aggregated votes; `key` in G1, `twin` in G2, as words."""
+
+    account: bytes
+    key: tuple[int, int]
+    twin: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    table: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BadDealing:
+    offence: bytes
+    subnet_id: int
+    operator: bytes
+    member: int
+
+
 JusticeEvent = (
-    Challenged | TraceCommitted | StateRevealed | Answered | Resolved | Annulled | Released | Withdrawn | VerifierSet
+    Challenged
+    | TraceCommitted
+    | StateRevealed
+    | Answered
+    | Resolved
+    | Annulled
+    | Released
+    | Withdrawn
+    | VerifierSet
+    | KeyRegistered
+    | Gathered
+    | BadDealing
 )
 JUSTICE_EVENTS: Final = (
     Challenged,
@@ -78,4 +111,7 @@ JUSTICE_EVENTS: Final = (
     Released,
     Withdrawn,
     VerifierSet,
+    KeyRegistered,
+    Gathered,
+    BadDealing,
 )

@@ -19,6 +19,8 @@ uint8 constant KIND_AGGREGATE = 5;
 /// @dev value: {Statements.stepValue}, what a step of a disputed computation leads to; place: `game << 32 | step`, so that
 ///      no two games ask one validator for one slot.
 uint8 constant KIND_STEP = 6;
+/// @dev value: {Statements.dealingValue}, what a contributor dealt to the committee; place: the cell.
+uint8 constant KIND_DEALING = 7;
 
 /// @param kind one of the constants above
 /// @param subnetId the subnet
@@ -90,5 +92,18 @@ library Statements {
     /// @param task what the steps are of: hash of a checkpoint's key, the number of steps, the root over their states
     function stepValue(bytes32 task, bytes32 before, bytes32 result) internal pure returns (bytes32) {
         return keccak256(abi.encode(task, before, result));
+    }
+
+    /// @notice The value of a dealing: "these are the sealed shares, and their combinations lie on these polynomials".
+    /// @param threshold of the committee
+    /// @param challenge of the degree check (protocols/README.md, 9.3)
+    /// @param shares SHA-256 of each member's sealed share
+    /// @param degree the polynomials
+    function dealingValue(uint8 threshold, bytes32 challenge, bytes32[] memory shares, bytes memory degree)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(threshold, challenge, shares, degree));
     }
 }

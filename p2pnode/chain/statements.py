@@ -37,6 +37,7 @@ class Kind(IntEnum):
     ATTESTATION = 4
     AGGREGATE = 5
     STEP = 6
+    DEALING = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +116,14 @@ def sum_stated(stated: SumStatement) -> Statement:
 
 
 def step_value(task: bytes, before: bytes, result: bytes) -> bytes:
-    """The value of a step: of this task, from this state it leads to that one."""
+    """The value of a step: of this task (the hash of a checkpoint's key, the number of
+    steps and the root over their states), from this state it leads to that one.
+    """
     return keccak(encode(["bytes32", "bytes32", "bytes32"], (task, before, result)))
+
+
+def dealing_value(threshold: int, challenge: bytes, shares: Sequence[Digest], degree: bytes) -> bytes:
+    """The value of a dealing: these are the digests of the sealed shares, and their combinations under the challenge
+    (`protocols.encryption.degree.challenge_seed`) lie on these polynomials.
+    """
+    return keccak(encode(["uint8", "bytes32", "bytes32[]", "bytes"], (threshold, challenge, list(shares), degree)))

@@ -8,10 +8,13 @@ A combination's weights are a product, weight[64 i + j] = left[i] right[j], so t
 honest members' shares do not lie on such polynomials, one combination passes with probability at most 2 / 65537
 (Schwartz-Zippel, once for each factor), nine with 2^-135: no dealer finds such a dealing by trying. Short of that the
 check is the low-degree test of verifiable secret sharing (Chor, Goldwasser, Micali, Awerbuch, FOCS 1985; batched).
+Weights come from SHA-256, four to a block, so that a contract can draw those of one combination for itself
+(contracts/src/DealingCourt.sol).
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,7 +39,8 @@ MASKS_BYTES: Final = packed_bytes(SHARE_BITS, COMBINATIONS)
 _SIDE: Final = 64
 assert _SIDE * _SIDE == DEGREE
 
-_MASKS, _CHALLENGE = b"2pm/dealing/v1/masks", b"2pm/dealing/v1/challenge"
+_MASKS, _CHALLENGE = b"2pm/dealing/v1/masks", b"2pm/dealing/v2/challenge"
+_BLOCKS: Final = 2 * _SIDE * COMBINATIONS // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,21 @@ def draw_masks(seed: Secret, threshold: int, members: int) -> list[Masks]:
     return deal(drawn[0], drawn[1:], members)
 
 
+def challenge_seed(context: bytes, dealing: bytes, sealed: Sequence[bytes]) -> bytes:
+    """32 bytes that follow from a dealing's context, public key, and the digests of all its sealed shares."""
+    return hashlib.sha256(expand.framed(_CHALLENGE, context, dealing, b"".join(sealed))).digest()
+
+
 def draw_challenge(context: bytes, dealing: bytes, sealed: Sequence[bytes]) -> Challenge:
-    """What follows from a dealing's context, public key, and the digests of all its sealed shares."""
-    parts = _CHALLENGE, context, dealing, b"".join(sealed)
-    drawn = expand.field_elements(2 * _SIDE * COMBINATIONS, *parts).astype(np.float64)
-    left, right = drawn.reshape(2, _SIDE, COMBINATIONS)
-    return Challenge(left, right)
+    """What follows from the seed: of each combination first left, then right, 64 bits modulo 65537 each.
+
+    That is uniform but for 2^-48, which changes no bound here.
+    """
+    seed = challenge_seed(context, dealing, sealed)
+    drawn = b"".join(hashlib.sha256(seed + struct.pack(">I", block)).digest() for block in range(_BLOCKS))
+    elements = (np.frombuffer(drawn, ">u8") % np.uint64(FIELD)).astype(np.float64)
+    left, right = np.moveaxis(elements.reshape(COMBINATIONS, 2, _SIDE), 0, 2)
+    return Challenge(np.ascontiguousarray(left), np.ascontiguousarray(right))
 
 
 def combine(challenge: Challenge, shares: Sequence[Share], masks: Sequence[Masks]) -> Values:

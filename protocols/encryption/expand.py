@@ -32,7 +32,7 @@ _KEY, _ERROR, _SHARING, _PUBLIC = (
 )
 
 
-def _framed(*parts: bytes) -> bytes:
+def framed(*parts: bytes) -> bytes:
     """The parts in a row, each led by its length (u32 big-endian), so that no two lists give the same bytes."""
     return b"".join(struct.pack(">I", len(part)) + part for part in parts)
 
@@ -87,7 +87,7 @@ def key(seed: Secret) -> Small:
     Raises:
         LocalError: the seed is not 32 bytes.
     """
-    return _small(_framed(_KEY, _revealed(seed)))
+    return _small(framed(_KEY, _revealed(seed)))
 
 
 def error(seed: Secret, context: PublicContext, index: int) -> Small:
@@ -95,7 +95,7 @@ def error(seed: Secret, context: PublicContext, index: int) -> Small:
 
     It depends on the context too: under one seed in two contexts equal errors would cancel and leave the key bare.
     """
-    return _small(_framed(_ERROR, _revealed(seed), *_context(context, index)))
+    return _small(framed(_ERROR, _revealed(seed), *_context(context, index)))
 
 
 def sharing(seed: Secret, threshold: int) -> npt.NDArray[np.int64]:
@@ -109,14 +109,14 @@ def field_elements(count: int, *parts: bytes) -> npt.NDArray[np.int64]:
 
     A 32-bit word below 2^32 - 1 = 65535 * 65537 is uniform modulo 65537; that one word is rejected.
     """
-    words = _uniform(_framed(*parts), count, "<u4", 2**32 - 1, 2**32 - 1)
+    words = _uniform(framed(*parts), count, "<u4", 2**32 - 1, 2**32 - 1)
     return (words % np.uint64(FIELD)).astype(np.int64)
 
 
 @lru_cache(maxsize=POLYNOMIALS_CACHED)
 def public_polynomial(context: PublicContext, index: int) -> Residues:
     """a_c of one ciphertext index, in NTT form, uint64[primes, degree]; read-only, since it is shared."""
-    labels = [_framed(_PUBLIC, *_context(context, index), struct.pack(">B", row)) for row in range(len(PRIMES))]
+    labels = [framed(_PUBLIC, *_context(context, index), struct.pack(">B", row)) for row in range(len(PRIMES))]
     drawn = [
         _uniform(label, DEGREE, "<u8", (1 << prime.bit_length()) - 1, prime)
         for label, prime in zip(labels, PRIMES, strict=True)

@@ -6,9 +6,12 @@ import pytest
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 
+from contracts.abi import function_selector
+from contracts.bindings import CheckpointAnchor
 from contracts.dao import Rules, Timelock
 from contracts.deploy import Economics, deploy
 from contracts.deploy_dao import Dao
+from contracts.deploy_justice import DISPUTES
 from contracts.devchain import devchain
 from contracts.economy import ADMIN_ROLE, Authority, LocalStakeSource, StakeVault
 
@@ -45,3 +48,6 @@ def test_the_dao_is_founded_once_and_holds_all_powers(chain, tmp_path):
     vaults = ask(LocalStakeSource(made.source).vaults())
     assert vaults == ((made.vault, 10**18), (known["token_vault"], dao.token_weight))
     assert ask(StakeVault(known["token_vault"]).asset()) == known["token"]
+    votes = CheckpointAnchor(bytes.fromhex(json.loads(written)["anchor_bn254"]))
+    assert ask(votes.attestation()) != ask(CheckpointAnchor(made.anchor).attestation())
+    assert ask(powers.role_of(votes.address, function_selector("CheckpointAnchor", "settle"))) == DISPUTES

@@ -29,10 +29,15 @@ def test_courts_and_games_hold_just_their_powers(chain, tmp_path):
     out = tmp_path / "deployment.json"
     made = deploy(chain.url, KEY, out, Economics(exit_delay_s=600))
     known = json.loads(out.read_text())
-    where = {name: bytes.fromhex(known[name]) for name in ("slashing", "court", "disputes")}
+    where = {name: bytes.fromhex(known[name]) for name in ("slashing", "court", "dealing_court", "disputes")}
     powers = Authority(made.authority)
     held = {name: {role for role in range(1, 10) if ask(powers.has_role(role, who))} for name, who in where.items()}
-    assert held == {"slashing": {SOURCE_SLASHER}, "court": {COURT}, "disputes": {COURT, DISPUTES}}
+    assert held == {
+        "slashing": {SOURCE_SLASHER},
+        "court": {COURT},
+        "dealing_court": {COURT},
+        "disputes": {COURT, DISPUTES},
+    }
     for target, contract, function, role in (
         (where["slashing"], "SlashingManager", "report", COURT),
         (where["slashing"], "SlashingManager", "veto", 0),

@@ -1,21 +1,34 @@
 """From a proof to the slash, on the real stake source; contracts/test has the rules one by one."""
 
 import hashlib
+import json
 import struct
+from pathlib import Path
 
 import pytest
 
 from contracts.abi import function_selector
 from contracts.economy import Authority
-from contracts.justice import Court, Leaf, Position, SlashingManager, Sum
+from contracts.justice import (
+    Court,
+    DealingCourt,
+    DealingStated,
+    Leaf,
+    Opened,
+    Position,
+    SlashingManager,
+    Sum,
+)
 from p2pnode.chain.statements import sum_value
 from protocols import merkle
-from tests.contracts.conftest import MIN_STAKE, VALIDATOR, address, signed
+from tests.contracts.conftest import DATA, MIN_STAKE, VALIDATOR, address, signed
+from tests.vectors import dealing_vectors as dealings
 
 EPOCH_S, VETO_S, HALF = 1, 1, 10**18 // 2
 PRIMES = (70368743587841, 70368743669761)
-AGGREGATE, VOTE = 5, 2
+AGGREGATE, VOTE, DEALING = 5, 2, 7
 WRONG_SUM_GAS = 2_000_000
+BAD_DEALING_GAS = 2_000_000
 
 
 @pytest.fixture
@@ -117,3 +130,42 @@ def test_a_proof_with_16_contributors_costs_less_than_two_million_gas(world, cou
 def test_leaves_have_64_residues():
     with pytest.raises(ValueError, match="512 bytes"):
         Leaf(bytes(511), ()).encoded()
+
+
+class Dealer:
+    """A dealing as a contributor makes it, stated by an operator of the subnet."""
+
+    def __init__(self, world, powers_of, dealt):
+        self.world, self.account, self.dealt = world, world.register(DATA), dealt
+        self.court = DealingCourt(world.deploy(DealingCourt.deployment(*powers_of, HALF)))
+        powers = Authority(world.authority)
+        world.send(world.founder, powers.grant_role(91, self.court.address))
+
+    def proof(self, member, combination):
+        dealt = self.dealt
+        stated = DealingStated(1, 3, 15, 2, dealings.THRESHOLD, dealt.challenge, dealt.shares, dealt.degree)
+        signature = signed(self.world, self.account, (DEALING, 1, 3, 15, 2, self.dealt.value))
+        context, opening, sealed = (found[member - 1] for found in (dealt.contexts, dealt.openings, dealt.sealed))
+        return self.court.bad_dealing(stated, signature, Opened(member, combination, context, opening, sealed))
+
+
+@pytest.mark.parametrize("member", [2, 5])
+def test_a_dealer_of_one_wrong_value_is_slashed(world, court, member):
+    _, manager = court
+    dealer = Dealer(world, (world.subnets.address, manager.address), dealings.deal(dealings.one_value(member, 1234)))
+    gas = world.gas_used(world.founder, dealer.proof(member, 4))
+    reported = world.ledger.head.timestamp
+    assert gas < BAD_DEALING_GAS
+    assert executed(world, manager, dealer.account, reported) <= MIN_STAKE // 2
+
+
+def test_an_honest_dealer_is_not(world, court):
+    _, manager = court
+    dealer = Dealer(world, (world.subnets.address, manager.address), dealings.deal())
+    with pytest.raises(Exception, match=r"^ShareIsRight: the share of member 5 is right in combination 8"):
+        world.send(world.founder, dealer.proof(5, 8))
+
+
+def test_the_vectors_that_the_contracts_read_are_these():
+    made = json.loads(json.dumps(dealings.vectors()))
+    assert json.loads((Path(dealings.__file__).parent / "dealing.json").read_text()) == made

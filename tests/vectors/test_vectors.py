@@ -131,14 +131,16 @@ def test_the_degree_proof_follows_from_the_protocol_in_plain_integers() -> None:
     masks = [[sum(drawn[9 * k + c] * i**k for k in range(3)) % 65_537 for c in range(9)] for i in range(1, 6)]
     assert masks == vectors["masks"]
     parts = bytes.fromhex(vectors["context"]), bytes.fromhex(vectors["dealing_public"]), digests
-    weights = field_elements(2 * 64 * 9, b"2pm/dealing/v1/challenge", *parts)
-    left, right = weights[: 64 * 9], weights[64 * 9 :]
+    framed = (struct.pack(">I", len(part)) + part for part in (b"2pm/dealing/v2/challenge", *parts))
+    challenge = hashlib.sha256(b"".join(framed)).digest()
+    drawn = b"".join(hashlib.sha256(challenge + struct.pack(">I", block)).digest() for block in range(288))
+    e = [int.from_bytes(drawn[at : at + 8], "big") % 65_537 for at in range(0, len(drawn), 8)]
     key = binomial(b"2pm/one-time-key/v1/key", seed)
     words = field_elements(2 * 4096, b"2pm/one-time-key/v1/sharing", seed, struct.pack(">I", 3))
     for i in range(1, 6):
         share = [key[j] + words[j] * i + words[4096 + j] * i**2 for j in range(4096)]
         for c in range(9):
-            total = sum(left[9 * (j // 64) + c] * right[9 * (j % 64) + c] * share[j] for j in range(4096))
+            total = sum(e[128 * c + j // 64] * e[128 * c + 64 + j % 64] * share[j] for j in range(4096))
             assert (total + masks[i - 1][c]) % 65_537 == vectors["combined"][i - 1][c]
     bits = "".join(f"{value:017b}" for row in vectors["combined"][:3] for value in row)
     padded = bits + "0" * (-len(bits) % 8)
