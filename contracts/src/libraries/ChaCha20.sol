@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 /// @title ChaCha20 as ChaCha20-Poly1305 (RFC 8439) uses it with a zero nonce: the text, whose first block is number 1
 /// @dev Four blocks at a time: each word of the state is a word here, and holds the four blocks' values 64 bits apart. An
-///      addition's carry and a shift's overhang stay in the gap, and are masked away. 64 bytes cost some 7,000 gas.
+///      addition's carry and a shift's overhang stay in the gap, and are masked away.
 library ChaCha20 {
     uint256 private constant BLOCK_BYTES = 64;
     uint256 private constant STRIDE_BYTES = 4 * BLOCK_BYTES;
