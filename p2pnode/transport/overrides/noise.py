@@ -46,8 +46,8 @@ class Session(SecureSession):
         self._encrypt = protocol.cipher_state_encrypt.encrypt_with_ad
         self._decrypt = protocol.cipher_state_decrypt.decrypt_with_ad
         self._raw = raw
-        self._cipher = b""  # the beginning of a message that is not whole yet
-        self._plain = b""
+        self._cipher = bytearray()  # the beginning of a message that is not whole yet
+        self._plain, self._read = b"", 0  # what was decrypted, and how much of it was handed out
 
     async def read(self, n: int | None = None) -> bytes:
         """At most `n` bytes, at least one; b"" when the other side has closed.
@@ -55,15 +55,15 @@ class Session(SecureSession):
         Raises:
             ConnectionClosedError: the connection broke, or a message did not authenticate.
         """
-        while not self._plain:
+        while self._read >= len(self._plain):
             data = await self._raw.read(_READ_BYTES)
             if not data:
                 return b""
-            self._plain = self._decrypted(self._cipher + data if self._cipher else data)
-        if n is None or n >= len(self._plain):
-            out, self._plain = self._plain, b""
-        else:
-            out, self._plain = self._plain[:n], self._plain[n:]
+            self._plain, self._read = self._decrypted(data), 0
+        start, self._read = self._read, len(self._plain) if n is None else self._read + n
+        out = self._plain[start : self._read]
+        if self._read >= len(self._plain):
+            self._plain, self._read = b"", 0
         return out
 
     async def write(self, data: bytes) -> None:
@@ -76,17 +76,27 @@ class Session(SecureSession):
     async def close(self) -> None:
         await self._raw.close()
 
-    def _decrypted(self, cipher: bytes) -> bytes:
-        """What the whole messages say; the rest is kept."""
-        plain, view, at = [], memoryview(cipher), 0
-        while len(cipher) - at >= 2:
-            end = at + 2 + int.from_bytes(cipher[at : at + 2], "big")
-            if end > len(cipher):
-                break
-            try:
-                plain.append(self._decrypt(None, view[at + 2 : end]))
-            except InvalidTag as error:
-                raise ConnectionClosedError("a Noise message did not authenticate", transport="noise") from error
-            at = end
-        self._cipher = cipher[at:]
+    def _decrypted(self, data: bytes) -> bytes:
+        """What the messages say that are whole now; the rest is kept, in a buffer that grows in place: a message that
+        comes in tiny pieces must not be copied for each.
+        """
+        kept = bool(self._cipher)
+        if kept:
+            self._cipher += data
+        plain: list[bytes] = []
+        with memoryview(self._cipher if kept else data) as cipher:
+            at = 0
+            while len(cipher) - at >= 2:
+                end = at + 2 + int.from_bytes(cipher[at : at + 2], "big")
+                if end > len(cipher):
+                    break
+                try:
+                    plain.append(self._decrypt(None, cipher[at + 2 : end]))
+                except InvalidTag as error:
+                    raise ConnectionClosedError("a Noise message did not authenticate", transport="noise") from error
+                at = end
+        if kept:
+            del self._cipher[:at]
+        else:
+            self._cipher += memoryview(data)[at:]
         return plain[0] if len(plain) == 1 else b"".join(plain)

@@ -349,18 +349,25 @@ class Yamux(IMuxedConn):
             await self.secured_conn.close()  # the read loop ends with it
 
     async def _read_loop(self) -> None:
-        rest = b""
+        rest = bytearray()  # the beginning of a frame; it grows in place, whatever pieces a peer sends
         try:
             while data := await self.secured_conn.read():
-                rest = self._consume(rest + data if rest else data)
+                if rest:
+                    rest += data
+                    with memoryview(rest) as view:
+                        used = self._consume(view)
+                    del rest[:used]
+                else:
+                    view = memoryview(data)
+                    rest += view[self._consume(view) :]
         except ProtocolError:
             self._misbehaved("yamux-violation", self.peer_id)
         except (BaseLibp2pError, OSError):
             return
 
-    def _consume(self, buffer: bytes) -> bytes:
-        """Handles every complete frame; what is left is the beginning of one. Raises `ProtocolError`."""
-        view, at, have = memoryview(buffer), 0, len(buffer)
+    def _consume(self, buffer: memoryview) -> int:
+        """Handles every complete frame; returns their bytes. Raises `ProtocolError`."""
+        at, have = 0, len(buffer)
         while have - at >= HEADER_SIZE:
             version, kind, flags, stream_id, length = _HEADER.unpack_from(buffer, at)
             body = length if kind == TYPE_DATA else 0
@@ -370,13 +377,13 @@ class Yamux(IMuxedConn):
                 break
             at += HEADER_SIZE
             if kind in (TYPE_DATA, TYPE_WINDOW_UPDATE):
-                self._on_stream_frame(kind, flags, stream_id, length, view[at : at + body])
+                self._on_stream_frame(kind, flags, stream_id, length, buffer[at : at + body])
             elif kind == TYPE_PING and flags & FLAG_SYN:
                 self._answer(TYPE_PING, FLAG_ACK, 0, length)
             elif kind == TYPE_GO_AWAY:
                 raise MuxedConnUnavailable("the peer says goodbye")
             at += body
-        return buffer[at:]
+        return at
 
     def _on_stream_frame(self, kind: int, flags: int, stream_id: int, length: int, body: memoryview) -> None:
         if flags & FLAG_SYN:

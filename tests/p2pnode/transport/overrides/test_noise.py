@@ -54,6 +54,31 @@ async def test_both_ways_with_ourselves_and_with_stock(dialler: type[StockNoise]
     await b.close()
 
 
+class Recorder:
+    """Where a session writes to, so that its bytes can come in any pieces."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    async def write(self, data: bytes) -> None:
+        self.written += data
+
+
+async def test_messages_are_whole_whatever_pieces_they_come_in():
+    a, b, raw = await sessions(Noise, Noise)
+    wire = Recorder()
+    a._raw = wire
+    payload = bytes(range(256)) * 300  # two Noise messages
+    await a.write(payload)
+    assert b"".join(b._decrypted(wire.written[at : at + 1]) for at in range(len(wire.written))) == payload
+    wire.written = b""
+    await a.write(payload)
+    await a.write(b"more")
+    assert b._decrypted(wire.written[:-1]) + b._decrypted(wire.written[-1:]) == payload + b"more"
+    await raw.close()
+    await b.close()
+
+
 async def test_a_forged_message_breaks_the_connection():
     a, b, raw = await sessions(Noise, Noise)
     assert isinstance(b, Session)

@@ -198,3 +198,16 @@ async def test_a_ping_is_answered_and_data_for_a_gone_stream_ignored():
         await stranger.send_all(frame(DATA, 0, 77, 3, b"old") + frame(PING, SYN, 0, 7))
         assert await stranger.receive_some() == frame(PING, ACK, 0, 7)
         assert not reports
+
+
+async def test_frames_are_whole_whatever_pieces_they_come_in():
+    async with against_bytes() as (muxer, stranger, reports):
+        wire = frame(WINDOW, SYN, 1) + frame(DATA, 0, 1, 5, b"hello") + frame(DATA, 0, 1, 6, b" world")
+        for at in range(len(wire) - 3):
+            await stranger.send_all(wire[at : at + 1])
+            await trio.testing.wait_all_tasks_blocked()
+        stream = await muxer.accept_stream()
+        assert await stream.read() == b"hello"
+        await stranger.send_all(wire[-3:] + frame(PING, SYN, 0, 7))
+        assert await stream.read() == b" world"
+        assert not reports
