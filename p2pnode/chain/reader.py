@@ -15,7 +15,7 @@ from eth_bloom.bloom import BloomFilter
 
 from contracts.abi import AbiError
 from contracts.bindings import CheckpointAnchor, Operator, OperatorRegistry, SubnetRegistry, View
-from contracts.events import event
+from contracts.events import OperatorRegistered, event
 from p2pnode.chain.checkpoints import CheckpointLog
 from p2pnode.chain.provider import HttpxProvider, RpcError, blob, quantity
 from p2pnode.chain.sender import refusal
@@ -64,6 +64,7 @@ class ChainReader:
         self._subnet_at = -1
         self._subnet: SubnetRecord | None = None
         self._operators: tuple[OperatorRecord, ...] = ()
+        self._operators_at = -1  # the block up to which they are known
         self._attestation: Address | None = None
         self._log = CheckpointLog(subnet_id)
         self._scanned = 0
@@ -138,6 +139,7 @@ class ChainReader:
         self._blocks.clear()
         self._log, self._scanned = CheckpointLog(self.subnet_id), 0
         self._subnet, self._subnet_at, self._attestation = None, -1, None
+        self._operators_at = -1
         self._operators_stale = self._logs_stale = True
         self.reorgs += 1
         for send_again in self.on_reorg:
@@ -167,9 +169,10 @@ class ChainReader:
     async def operators(self) -> tuple[OperatorRecord, ...]:
         """All stays that were ever recorded, in the order of joining."""
         async with self._lock:
-            subnet = await self._know_subnet(await self._advance())
+            head = await self._advance()
+            subnet = await self._know_subnet(head)
             if self._operators_stale:
-                await self._read_operators(subnet)
+                await self._read_operators(subnet, head.number)
                 self._operators_stale = False
             return self._operators
 
@@ -217,16 +220,26 @@ class ChainReader:
             anchor=Address(found.anchor),
         )
 
-    async def _read_operators(self, subnet: SubnetRecord) -> None:
-        """All pages of a list that only ever grows."""
+    async def _read_operators(self, subnet: SubnetRecord, head: int) -> None:
+        """All pages of a list that only ever grows; where nothing but new stays came, the new ones."""
         registry = OperatorRegistry(subnet.operators)
-        operators: list[Operator] = []
+        known = list(self._operators) if await self._only_joined(subnet, head) else []
         while True:
-            page = await self.ask(registry.operators(self.subnet_id, len(operators), PAGE))
-            operators += page
+            page = await self.ask(registry.operators(self.subnet_id, len(known), PAGE))
+            known += map(_operator, page)
             if len(page) < PAGE:
                 break
-        self._operators = tuple(_operator(one) for one in operators)
+        self._operators, self._operators_at = tuple(known), head
+
+    async def _only_joined(self, subnet: SubnetRecord, head: int) -> bool:
+        """Whether the known stays are as they were, by what the registry has said since."""
+        if self._operators_at < 0 or head - self._operators_at > LOG_BLOCKS:
+            return False
+        if head == self._operators_at:
+            return True
+        said = await self._logs((subnet.operators,), self._operators_at + 1, head)
+        found = [event([blob(topic) for topic in log["topics"]], blob(log["data"])) for log in said]
+        return all(isinstance(each, OperatorRegistered) for each in found)
 
     async def _read_logs(self, subnet: SubnetRecord, head: int) -> None:
         """Checkpoints from the logs of the blocks since the last look; nothing happens before the subnet opens."""

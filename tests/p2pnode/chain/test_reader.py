@@ -23,7 +23,7 @@ from contracts.devchain_rpc import JsonRpc
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 from contracts.terms import Terms
 from p2pnode.chain.provider import HttpxProvider
-from p2pnode.chain.reader import HEAD_AGE_S, MISSED_BLOCKS, ChainReader
+from p2pnode.chain.reader import HEAD_AGE_S, MISSED_BLOCKS, PAGE, ChainReader
 from p2pnode.errors import ChainError
 
 ALICE = Account.from_key(b"\x02" * 32)
@@ -38,11 +38,14 @@ class LocalProvider(HttpxProvider):
         super().__init__("http://local")
         self.chain = chain
         self.asked = Counter()
+        self.calls = []
 
     async def _post(self, body):
         await trio.lowlevel.checkpoint()
-        request = json.loads(body)
-        self.asked.update(one["method"] for one in (request if isinstance(request, list) else [request]))
+        requests = json.loads(body)
+        requests = requests if isinstance(requests, list) else [requests]
+        self.asked.update(one["method"] for one in requests)
+        self.calls += [one["params"][0]["data"] for one in requests if one["method"] == "eth_call"]
         return JsonRpc(self.chain.ledger, self.chain.ledger.submit).answer_bytes(body)
 
 
@@ -154,6 +157,29 @@ async def test_blocks_that_were_missed_are_looked_at_one_by_one(chain, reader, a
     await trio.sleep(HEAD_AGE_S)
     await reader.operators()
     assert reader.provider.asked["eth_call"] == 1
+
+
+async def test_of_operators_that_join_only_the_new_ones_are_read_of_changes_all(chain, reader, autojump_clock):
+    """While hundreds register, each block would else have every process read all of them again."""
+
+    async def look():
+        reader.provider.calls.clear()
+        await trio.sleep(HEAD_AGE_S)
+        stays = [(record.address, bool(record.left_block), record.stake) for record in await reader.operators()]
+        first = [start for start in range(3) if page(start) in reader.provider.calls]
+        return stays, first
+
+    def page(start):
+        return f"0x{chain.operators.operators(1, start, PAGE).data.hex()}"
+
+    assert await look() == ([(HERS, False, 5)], [0])
+    chain.send(chain.operators.deregister(1))
+    assert await look() == ([(HERS, True, 5)], [0])
+    chain.send(chain.operators.register(1, b"q" * 32, bytes(64), 7, 5))
+    assert await look() == ([(HERS, True, 5), (HERS, False, 10)], [1])
+    chain.send(StakeVault(await reader.ask(chain.operators.vault())).deposit(HERS, HERS, 2, value=2))
+    chain.send(chain.operators.refresh(1, [HERS]))
+    assert await look() == ([(HERS, True, 5), (HERS, False, 12)], [0])
 
 
 async def test_while_only_the_subnet_is_asked_for_operators_are_not_read(chain, reader, autojump_clock):
