@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from protocols.effects import Effects
@@ -36,7 +37,7 @@ class Machine(Generic[S]):
     @classmethod
     def accepts(cls, message: type[Message]) -> bool:
         """Whether any state of this machine has a use for a message of this type."""
-        return any(key is message for _, key in cls.TABLE)
+        return message in _keys(cls)
 
     def erase(self) -> None:
         """Forgets what must not outlive the round: its time is over, for this node or for all. Nothing, in general."""
@@ -55,6 +56,12 @@ class Machine(Generic[S]):
         if key in self.IGNORED or isinstance(event, Received | TimerFired | Fetched | FetchFailed | Told):
             return []  # peers and timers may always be late, and what is told concerns some; our own jobs may not
         raise TransitionError(f"{type(self).__name__} in state {self.state.name} does not allow {key}")
+
+
+@cache
+def _keys(machine: type[Machine[Any]]) -> frozenset[Key]:
+    """All that any of its states has a use for."""
+    return frozenset(key for _, key in machine.TABLE)
 
 
 def event_key(event: Event) -> Key:

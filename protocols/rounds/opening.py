@@ -152,12 +152,12 @@ class CellOpening(Machine[State]):
 
     def submission(self, event: Received, now: float) -> Effects:
         assert isinstance(event.message, Submission)
+        if self._view.cell_of(event.sender) != self._cell:
+            return []  # the submissions of all cells come by here: no more than this look at each
         try:
             signed = self._manifests.accept(event.message, event.sender)
         except RemoteError:
             return []  # custody has blamed the sender for it
-        if self._view.cell_of(signed.signer) != self._cell:
-            return []
         assert isinstance(signed.message, Manifest)
         self._gatherer.learn(signed.digest, signed.message)
         store = Store(((signed.digest, event.message.manifest),))

@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Annotated, Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgpack
@@ -17,7 +18,16 @@ import msgpack
 from protocols.errors import MalformedError
 
 M = TypeVar("M")
-Check = Callable[[Any, str], Any]
+Check = Callable[[Any], Any]
+
+
+class _MisfitError(Exception):
+    """A value that its annotation does not allow; whoever passes it on adds where it stood."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+        self.path: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,10 @@ def build(plain: Any, kind: type[M]) -> M:
     Raises:
         MalformedError: a field has the wrong type or is out of bounds; the text names it.
     """
-    value: M = _checker(cast("Hashable", kind))(plain, kind.__name__)
+    try:
+        value: M = _checker(cast("Hashable", kind))(plain)
+    except _MisfitError as misfit:
+        raise MalformedError(f"{kind.__name__}{''.join(reversed(misfit.path))}: {misfit.said}") from None
     return value
 
 
@@ -99,14 +112,18 @@ def _plain(value: object) -> object:
         return value
     if kind is tuple:
         return [_plain(item) for item in cast("tuple[object, ...]", value)]
-    return [_plain(getattr(value, name)) for name in _field_names(cast("Hashable", kind))]
+    return [_plain(item) for item in _values(cast("Hashable", kind))(value)]
 
 
 @cache
-def _field_names(kind: Any) -> tuple[str, ...]:
+def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """The function that takes a message's fields out of it, in order."""
     if not is_dataclass(kind):
         raise TypeError(f"{kind.__name__} cannot be encoded")
-    return tuple(field.name for field in fields(kind))
+    names = [field.name for field in fields(kind)]
+    if len(names) < 2:  # of one name, attrgetter gives no tuple
+        return lambda value: tuple(getattr(value, name) for name in names)
+    return attrgetter(*names)
 
 
 @cache
@@ -129,9 +146,9 @@ def _checker(kind: Any) -> Check:
 
 
 def _exactly(kind: type) -> Check:
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any) -> Any:
         if type(value) is not kind:  # bool is an int to isinstance, but not to us
-            raise MalformedError(f"{where}: {type(value).__name__} instead of {kind.__name__}")
+            raise _MisfitError(f"{type(value).__name__} instead of {kind.__name__}")
         return value
 
     return check
@@ -139,40 +156,59 @@ def _exactly(kind: type) -> Check:
 
 def _bounded(inner: Check, bounds: list[Any]) -> Check:
     (bound,) = bounds
+    least, most = bound.least, bound.most
 
-    def check(value: Any, where: str) -> Any:
-        if isinstance(bound, Size) and isinstance(value, bytes | str | list):
+    def check_size(value: Any) -> Any:
+        if isinstance(value, bytes | str | list):
             measure = len(value.encode()) if isinstance(value, str) else len(value)
-            if not bound.least <= measure <= bound.most:
-                raise MalformedError(f"{where}: length {measure}, allowed {bound.least} to {bound.most}")
-        value = inner(value, where)
-        if isinstance(bound, Range) and not bound.least <= value <= bound.most:
-            raise MalformedError(f"{where}: {value} is outside {bound.least} to {bound.most}")
+            if not least <= measure <= most:
+                raise _MisfitError(f"length {measure}, allowed {least} to {most}")
+        return inner(value)
+
+    def check_range(value: Any) -> Any:
+        value = inner(value)
+        if not least <= value <= most:
+            raise _MisfitError(f"{value} is outside {least} to {most}")
         return value
 
-    return check
+    return check_size if isinstance(bound, Size) else check_range
 
 
 def _items(inner: Check) -> Check:
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any) -> Any:
         if type(value) is not list:
-            raise MalformedError(f"{where}: {type(value).__name__} instead of an array")
-        return tuple(inner(item, f"{where}[{index}]") for index, item in enumerate(value))
+            raise _MisfitError(f"{type(value).__name__} instead of an array")
+        done: list[Any] = []
+        try:
+            for item in value:
+                done.append(inner(item))  # noqa: PERF401  how far it came is where the misfit stands
+        except _MisfitError as misfit:
+            misfit.path.append(f"[{len(done)}]")
+            raise
+        return tuple(done)
 
     return check
 
 
 def _optional(inner: Check) -> Check:
-    return lambda value, where: None if value is None else inner(value, where)
+    return lambda value: None if value is None else inner(value)
 
 
 def _record(kind: Any) -> Check:
     hints = get_type_hints(kind, include_extras=True)
-    checks = [(field.name, _checker(hints[field.name])) for field in fields(kind)]
+    names = [field.name for field in fields(kind)]
+    checks = [_checker(hints[name]) for name in names]
 
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any) -> Any:
         if type(value) is not list or len(value) != len(checks):
-            raise MalformedError(f"{where}: needs an array of {len(checks)} fields")
-        return kind(*(inner(item, f"{where}.{name}") for (name, inner), item in zip(checks, value, strict=True)))
+            raise _MisfitError(f"needs an array of {len(checks)} fields")
+        done: list[Any] = []
+        try:
+            for inner, item in zip(checks, value, strict=True):
+                done.append(inner(item))
+        except _MisfitError as misfit:
+            misfit.path.append(f".{names[len(done)]}")
+            raise
+        return kind(*done)
 
     return check
