@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import cast
 
@@ -230,12 +230,16 @@ def blame_by_key(report: Report) -> Blame:
     return blame
 
 
+_known_key = lru_cache(maxsize=4096)(peer_key_of)
+"""Every heartbeat asks about every neighbour."""
+
+
 def by_key(admits: Callable[[PeerKey], bool]) -> Admits:
     """The same question by libp2p id; who is no Ed25519 identity is never admitted."""
 
     def ask(peer_id: ID) -> bool:
         try:
-            return admits(peer_key_of(peer_id))
+            return admits(_known_key(peer_id))
         except MalformedError:
             return False
 

@@ -9,7 +9,7 @@ version, so any other is refused at import.
 | noise.py | one buffered read and one write per batch of frames instead of two reads per message |
 | yamux.py | the muxer: receive windows are enforced, one task writes, so a cancelled write cannot tear a frame |
 | swarm.py | slots of dead connections come back, half-open floods do not block, a raising handler kills nothing |
-| router.py | gossipsub: meshes stay whole, every drop is reported, one serialisation a message |
+| router.py | gossipsub: meshes stay whole, every drop is reported, one serialisation a message, nobody is told twice |
 | pubsub.py | gossip: hostile bytes kill nothing, IGNORE, no thread, no signed records |
 """
 

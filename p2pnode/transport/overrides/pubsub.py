@@ -176,6 +176,7 @@ class Pubsub(StockPubsub):
             self._blame("gossip-flood", msg_forwarder)
             return
         if self.seen_messages.has(mid):
+            self.router.note_holder(mid, msg_forwarder)
             return
         origin = self._signer(msg)
         if origin is None or len(msg.data) > self._limits.gossip_message_bytes:

@@ -8,7 +8,9 @@ Upstream
 - sends the control messages for one neighbour to the next ones too;
 - dials whatever addresses a stranger's PRUNE names, and remembers whatever topics it names;
 - drops messages silently above 10 a second and for a slow neighbour, and keeps copies for peers that never subscribe;
-- signs a peer record into every RPC, and serialises an RPC anew for every receiver.
+- signs a peer record into every RPC, and serialises an RPC anew for every receiver;
+- announces a message (IHAVE) at three heartbeats in turn, also to whoever has sent or announced it: more RPCs than the
+  messages themselves, of which nearly all say nothing new.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import cast
 
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
+from libp2p.pubsub.mcache import default_msg_id_fn
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.utils.varint import encode_uvarint
 
@@ -58,6 +61,7 @@ class Router(GossipSub):
         self.scorer = None  # conduct.py keeps the score, across topics, connections and restarts
         self._blame = blame
         self.listens_to = listens
+        self._holders: dict[bytes, set[ID]] = {}  # by message that is kept: who has it, or was told of it
         self._controls = Rates(limits.gossip_controls_per_second, limits.gossip_controls_burst, limits.known_peers)
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
@@ -68,9 +72,14 @@ class Router(GossipSub):
         if msg_forwarder == origin and len(receivers) < self.degree:
             receivers |= self._some_followers(topic, receivers)
         packed = frame(rpc_pb2.RPC(publish=[pubsub_msg]))
-        for peer_id in receivers:
-            self._push(peer_id, packed)
+        reached = {peer_id for peer_id in receivers if self._push(peer_id, packed)}
+        self._holders[default_msg_id_fn(pubsub_msg)] = reached | {msg_forwarder}
         self.time_since_last_publish[topic] = int(time.time())  # upstream's fanout reads this clock
+
+    def note_holder(self, mid: bytes, peer_id: ID) -> None:
+        """This neighbour has a message: it need not be told of it."""
+        if mid in self._holders:
+            self._holders[mid].add(peer_id)
 
     def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
         self._push(peer_id, frame(rpc), priority)
@@ -112,6 +121,8 @@ class Router(GossipSub):
         pubsub = self.pubsub
         if pubsub is None or not self._check_ihave_rate_limit(sender_peer_id, ihave_msg.topicID):
             return
+        for mid in ihave_msg.messageIDs[:_MAX_WANTED]:
+            self.note_holder(mid, sender_peer_id)
         wanted = [mid for mid in ihave_msg.messageIDs[:_MAX_WANTED] if not pubsub.seen_messages.has(mid)]
         if wanted:
             await self.emit_iwant(wanted, sender_peer_id)
@@ -131,7 +142,7 @@ class Router(GossipSub):
     def _notify_mesh_peer_added(self, peer_id: ID, topic: str) -> None:
         """Tells a new mesh neighbour what went to the mesh before: it is no longer among those told at heartbeats."""
         super()._notify_mesh_peer_added(peer_id, topic)
-        recent = self.mcache.window(topic)
+        recent = self._news_to(peer_id, self.mcache.window(topic))
         if recent:
             ihave = rpc_pb2.ControlIHave(topicID=topic, messageIDs=recent)
             self._push(peer_id, frame(rpc_pb2.RPC(control=rpc_pb2.ControlMessage(ihave=[ihave]))))
@@ -140,13 +151,25 @@ class Router(GossipSub):
         """Peers are learnt from the chain and the node, not from a PRUNE."""
 
     def gossip_heartbeat(self) -> defaultdict[ID, dict[str, list[bytes]]]:
-        """Who is told of which recent messages: some followers outside the mesh."""
+        """Who is told of which recent messages: some followers outside the mesh, each once of what it may lack."""
+        self._holders = {mid: holders for mid, holders in self._holders.items() if mid in self.mcache.msgs}
         told: defaultdict[ID, dict[str, list[bytes]]] = defaultdict(dict)
         for topic in {*self.mesh, *self.fanout}:
             recent = self.mcache.window(topic)
             for peer_id in self._some_followers(topic, self.mesh.get(topic, set())) if recent else ():
-                told[peer_id][topic] = recent
+                if news := self._news_to(peer_id, recent):
+                    told[peer_id][topic] = news
         return told
+
+    def _news_to(self, peer_id: ID, mids: Iterable[bytes]) -> list[bytes]:
+        """Those of these messages that a neighbour is not known to have; it counts as told of them from now on."""
+        news = [mid for mid in mids if peer_id not in self._holders.setdefault(mid, set())]
+        for mid in news:
+            self._holders[mid].add(peer_id)
+        return news
+
+    def _prune_idontwant_entries(self) -> None:
+        """There are none: we speak v1.1."""
 
     async def _emit_control_msgs(
         self,
@@ -212,7 +235,12 @@ class Router(GossipSub):
         if message is not None:
             self._push(peer_id, frame(rpc_pb2.RPC(publish=[message])))
 
-    def _push(self, peer_id: ID, packed: Frame, priority: bool = False) -> None:
+    def _push(self, peer_id: ID, packed: Frame, priority: bool = False) -> bool:
+        """Whether it is on its way."""
         queue = self.pubsub.peer_queues.get(peer_id) if self.pubsub is not None else None
-        if queue is not None and not queue.push(cast("rpc_pb2.RPC", packed), priority):
+        if queue is None:
+            return False
+        queued: bool = queue.push(cast("rpc_pb2.RPC", packed), priority)
+        if not queued:
             self._blame("gossip-dropped-slow-peer", peer_id)
+        return queued

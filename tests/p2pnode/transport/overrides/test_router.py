@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import trio
 from libp2p.peer.id import ID
+from libp2p.pubsub.mcache import default_msg_id_fn
 from libp2p.pubsub.pb import rpc_pb2
 
 from p2pnode.transport.addresses import peer_id_of
 from p2pnode.transport.limits import Limits
+from p2pnode.transport.overrides.pubsub import SeenMessages
 from p2pnode.transport.overrides.router import Frame, Router, frame
 from p2pnode.transport.overrides.swarm import Blame
 from protocols.types import Verdict
@@ -70,6 +72,34 @@ async def test_topics_that_we_do_not_follow_leave_no_trace() -> None:
     assert not router.graft_flood_tracking[stranger]
     assert not router.ihave_message_limits[stranger]
     assert not router.sent
+
+
+async def test_nobody_is_told_twice_nor_what_it_has() -> None:
+    """Upstream announces a message at three heartbeats in turn, also to those who sent or announced it."""
+
+    class Neighbours:
+        """What the router reads of its Pubsub."""
+
+        def __init__(self, *peers: ID) -> None:
+            self.peer_topics = {TOPIC: set(peers)}
+            self.peer_queues: dict[ID, object] = {}
+            self.seen_messages = SeenMessages(60, 10)
+
+    sender, announcer, other = ID(b"sender"), ID(b"announcer"), ID(b"other")
+    router = Recorder()
+    router.pubsub = Neighbours(sender, announcer, other)
+    router.mesh[TOPIC] = set()
+    message = rpc_pb2.Message(data=b"x", topicIDs=[TOPIC], from_id=b"origin", seqno=b"1")
+    mid = default_msg_id_fn(message)
+    await router.publish(sender, message)
+    await router.handle_ihave(rpc_pb2.ControlIHave(topicID=TOPIC, messageIDs=[mid]), announcer)
+    assert router.gossip_heartbeat() == {other: {TOPIC: [mid]}}
+    router.mcache.shift()
+    assert router.gossip_heartbeat() == {}
+    for _ in range(len(router.mcache.history)):
+        router.mcache.shift()
+    router.gossip_heartbeat()
+    assert not router._holders  # what is forgotten leaves no trace
 
 
 def test_a_frame_is_a_varint_and_the_rpc() -> None:
