@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+import trio
+
 from p2pnode.epochs import Epochs
 from p2pnode.errors import ChainError
 from p2pnode.ports import Clock
@@ -26,16 +28,21 @@ class EpochWatch:
     def __init__(self, epochs: Epochs, clock: Clock, observe: Observer, known: Callable[[EpochView], None]) -> None:
         self._epochs, self._clock, self._observe, self._known = epochs, clock, observe, known
         self._wanted: set[int] = set()
+        self._news = trio.Event()
         self._said: dict[int, str] = {}
 
     def want(self, epoch: int) -> None:
         """This epoch is needed."""
         self._wanted.add(epoch)
+        self._news.set()
 
     async def run(self) -> NoReturn:
-        """Looks at the chain for ever."""
+        """Looks at the chain for ever, while there is an epoch to wait for."""
         pause = POLL_S
         while True:
+            while not self._wanted:
+                self._news = trio.Event()
+                await self._news.wait()
             failed = False
             for epoch in sorted(self._wanted, reverse=True):  # the newest may make the others superfluous
                 failed |= not await self._look(epoch)

@@ -64,6 +64,7 @@ class ShareKeys:
         self._signed: dict[int, dict[PeerKey, Signed]] = {}
         self._early: dict[tuple[int, PeerKey], Signed] = {}
         self._unpublished: list[Signed] = []
+        self._news = trio.Event()  # a key of ours to publish, or an epoch whose keys are wanted
         self._pulls: dict[int, tuple[float, float]] = {}  # by epoch: when next, and how long to wait from then on
         ports.transport.serve(KEYS, self._serve)
 
@@ -73,6 +74,8 @@ class ShareKeys:
             return
         self._known[view.epoch] = EpochKeys(view)
         self._signed[view.epoch] = {}
+        self._news.set()
+        self._news = trio.Event()
         if self._params.scheme != "plaintext" and self._me in view.committee:
             self._make(view)
         for early in [self._early.pop(key) for key in list(self._early) if key[0] <= view.epoch]:
@@ -118,19 +121,28 @@ class ShareKeys:
                 await self._ports.disk.commit()
                 await self._ports.transport.publish(SUBNET, self._unpublished[0].encoded)
                 del self._unpublished[0]
-            await self._ports.clock.sleep_until(self._ports.clock.now() + POLL_S)
+            await self._news.wait()
 
     async def pull(self) -> None:
         """Asks around for what gossip did not bring, often at first, then rarely: a member may be gone."""
         while True:
-            for epoch in sorted(self._known):
+            missing = self._incomplete()
+            for epoch in missing:
                 now = self._ports.clock.now()
                 due, pause = self._pulls.get(epoch, (now, PULL_S))
-                complete = len(self.public(epoch)) == self._params.committee or self._params.scheme == "plaintext"
-                if not complete and due <= now:
+                if due <= now:
                     self._pulls[epoch] = now + pause, min(1.5 * pause, PULL_MAX_S)
                     await self._pull(epoch)
-            await self._ports.clock.sleep_until(self._ports.clock.now() + POLL_S)
+            if missing:
+                await self._ports.clock.sleep_until(self._ports.clock.now() + POLL_S)
+            else:
+                await self._news.wait()
+
+    def _incomplete(self) -> list[int]:
+        """The epochs that are on and lack a member's key."""
+        if self._params.scheme == "plaintext":
+            return []
+        return [epoch for epoch in sorted(self._known) if len(self.public(epoch)) < self._params.committee]
 
     def _make(self, view: EpochView) -> None:
         sequence = self._sequences.get(view.epoch, 0) + 1
