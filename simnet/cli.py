@@ -83,6 +83,15 @@ def run(
     chain: Annotated[
         str | None, typer.Option(help="JSON-RPC of an EVM chain to use. Default: an embedded one.", metavar="URL")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="local: all processes here; ray: on a Ray cluster. Default: local.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster: auto, local (one of our own), HOST:PORT. Default: auto.")
+    ] = None,
+    churn: Annotated[
+        float | None, typer.Option(help="Share of the peers that is killed (SIGKILL) and restarted in every round.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port of the first peer. Default: any free one.")] = None,
 ) -> None:
     """Train one model across many peers, and leave summary.json, events.jsonl, params.npz and report.html in --out."""
@@ -91,13 +100,15 @@ def run(
     from simnet.scenario import SHORTCUTS, Scenario, make_scenario, read_scenario
 
     if resume is not None:
-        machine: dict[str, object] = {name: given.pop(name) for name in ("port", "processes") if name in given}
+        machine: dict[str, object] = {name: given.pop(name) for name in MACHINE if name in given}
         if len(given) > 1:
-            raise LocalError("--resume goes on with a run as it was begun: beside it only --port and --processes count")
+            others = ", ".join(f"--{name}" for name in MACHINE)
+            raise LocalError(f"--resume goes on with a run as it was begun: beside it only {others} count")
         resumed_run(resume, machine)
         return
     flags = {name: value for name, value in given.items() if name in (*Scenario.model_fields, *SHORTCUTS)}
     privacy = {name: given[flag] for flag, name in PRIVACY.items() if flag in given}
+    flags |= {"churn": {"share": churn}} if churn is not None else {}
     flags |= {"options": {**privacy, **_pairs(option, "--option")}, "params": _numbers(_pairs(param, "--param"))}
     new_run(make_scenario(read_scenario(scenario) if scenario else {}, flags), out)
 
@@ -128,6 +139,9 @@ def trials(
         raise typer.Exit(1)
 
 
+MACHINE: Final = ("port", "processes", "engine", "address")
+"""What a run's folder does not bind: where the run goes on."""
+
 PRIVACY: Final = {"dp_noise": "noise_multiplier", "dp_clip": "clip", "dp_delta": "delta", "dp_budget": "budget"}
 """Flags that are options of every task that offers differential privacy."""
 
@@ -147,3 +161,7 @@ def _numbers(pairs: dict[str, str]) -> dict[str, int | str]:
 def main() -> None:
     """The console command."""
     guarded(app)
+
+
+if __name__ == "__main__":
+    main()

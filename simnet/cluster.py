@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 import trio
 
 from p2pnode.chain.client import open_reader
 from p2pnode.chain.reader import ChainReader
-from p2pnode.disk import FolderDisk
 from p2pnode.learning.task import Task
 from protocols.errors import LocalError
 from protocols.types import Address, Digest
@@ -20,9 +19,9 @@ from simnet.faults import Director
 from simnet.folder import RunFolder
 from simnet.founding import Ground, found, open_for_all, running_chain
 from simnet.history import History
-from simnet.orders import BLOB_BUDGET_BYTES, Command, Order, Orders
+from simnet.orders import Command, Order, Orders
 from simnet.outcome import Outcome
-from simnet.pool import Pool
+from simnet.pool import Engine
 from simnet.roster import identity, roster
 from simnet.scenario import Fault
 from simnet.usage import used
@@ -40,7 +39,7 @@ class Cluster:
     """One real run, new or resumed.
 
     Args:
-        pool: the worker processes, started already.
+        pool: the worker processes; they are started here.
         began: Unix seconds of the run's time 0; when it is resumed, as if it had never paused.
         past: what happened before, if the run is resumed.
         sink: told of every event.
@@ -48,7 +47,7 @@ class Cluster:
     """
 
     def __init__(
-        self, run: RunFolder, pool: Pool, began: float, past: History, sink: Sink, say: Callable[[str], None]
+        self, run: RunFolder, pool: Engine, began: float, past: History, sink: Sink, say: Callable[[str], None]
     ) -> None:
         self._run, self._pool, self._began, self._sink, self._say = run, pool, began, sink, say
         scenario = self._scenario = run.scenario
@@ -61,7 +60,9 @@ class Cluster:
         self._failure: str | None = None
         self._outcome = Outcome()
         by_key = {identity(scenario.seed, name).peer.hex(): name for name in names}
-        faults = sorted(scenario.faults, key=lambda fault: fault.at_height)[len(past.faults) :]
+        self._down: dict[int, Fault] = {}  # workers that were killed
+        self._ground: Ground | None = None
+        faults = sorted(scenario.all_faults, key=lambda fault: fault.at_height)[len(past.faults) :]
         self._director = Director(faults, by_key, self._params.rounds_per_epoch, self._strike)
 
     async def run(self, task: Task) -> Outcome:
@@ -76,6 +77,7 @@ class Cluster:
             spec = task.spec.encode()
             ground = await found(self._run.path, url, self._scenario.seed, self._params.encode(), spec)
             reader = await open_reader(url, Address(bytes.fromhex(ground.registry)), ground.subnet)
+            await self._pool.start()
             stack.push_async_callback(reader.aclose)
             async with trio.open_nursery() as self._nursery:
                 for number in range(len(self._pool)):
@@ -83,10 +85,11 @@ class Cluster:
                 await self._conduct(ground, reader)
                 self._nursery.cancel_scope.cancel()
             await self._pool.stop()  # before the chain, and so that the disks are free
-        self._outcome.model = self._read_model()
+            self._outcome.model = await self._read_model()
         return self._outcome
 
     async def _conduct(self, ground: Ground, reader: ChainReader) -> None:
+        self._ground = ground
         for number in range(len(self._pool)):
             await self._pool.send(number, self._orders(number, ground))
         await self._until(lambda: len(self._addresses) == len(self._home))
@@ -115,11 +118,11 @@ class Cluster:
             await open_for_all(ground, self._scenario.seed)
 
     def _orders(self, number: int, ground: Ground) -> Orders:
-        members = tuple(name for name, home in self._home.items() if home == number)
         return Orders(
             worker=f"worker-{number}",
             scenario=self._scenario,
-            members=members,
+            members=self._members(number),
+            host=self._pool.host(number),
             folder=self._run.path,
             began=self._began,
             chain=ground.chain,
@@ -128,10 +131,16 @@ class Cluster:
             subnet=ground.subnet,
         )
 
+    def _members(self, number: int) -> tuple[str, ...]:
+        return tuple(name for name, home in self._home.items() if home == number)
+
     async def _listen(self, number: int) -> None:
-        async for line in self._pool.lines(number):
-            self._hear(parse_event(line))
+        async with aclosing(self._pool.lines(number)) as lines:
+            async for line in lines:
+                self._hear(parse_event(line))
         code, log = await self._pool.exit_code(number), self._pool.log(number)
+        if number in self._down:
+            return self._nursery.start_soon(self._replace, number, self._down[number])
         raise LocalError(self._failure or f"worker {number} ended by itself with exit code {code}; its log is {log}")
 
     def _hear(self, event: Event) -> None:
@@ -156,12 +165,44 @@ class Cluster:
             await trio.sleep(POLL_S)
 
     def _strike(self, fault: Fault, names: tuple[str, ...]) -> None:
+        if fault.kind == "kill":
+            self._kill(fault, names)
+            return
         self._tell("simnet", "fault", {"kind": fault.kind, "peers": names})
         self._nursery.start_soon(self._order, "mute" if fault.kind == "silent" else "kill", names)
         if fault.for_ever:
             self._lost.update(names)
         else:
             self._nursery.start_soon(self._mend, fault, names)
+
+    def _kill(self, fault: Fault, names: tuple[str, ...]) -> None:
+        """Kills the processes of these nodes, those that live."""
+        homes = sorted({self._home[name] for name in names} - self._down.keys())
+        victims = [name for home in homes for name in self._members(home)]
+        self._tell("simnet", "fault", {"kind": fault.kind, "peers": victims})
+        if fault.for_ever:
+            self._lost.update(victims)
+        for number in homes:
+            self._down[number] = fault
+            for name in self._members(number):
+                self._addresses.pop(name, None)
+            self._pool.kill(number)
+
+    async def _replace(self, number: int, fault: Fault) -> None:
+        """Starts a killed worker anew, which brings its nodes back from their disks."""
+        if fault.for_ever:
+            return
+        assert self._ground is not None
+        names = self._members(number)
+        await trio.sleep(fault.seconds)
+        await self._pool.restart(number)
+        del self._down[number]
+        self._nursery.start_soon(self._listen, number)
+        await self._pool.send(number, self._orders(number, self._ground))
+        await self._until(lambda: set(names) <= set(self._addresses) and len(self._addresses) > len(names))
+        bootstrap = next(address for name, address in self._addresses.items() if name not in names)
+        await self._order("start", names, bootstrap)
+        self._tell("simnet", "mended", {"kind": fault.kind, "peers": names})
 
     async def _mend(self, fault: Fault, names: tuple[str, ...]) -> None:
         await trio.sleep(fault.seconds)
@@ -173,10 +214,10 @@ class Cluster:
             if here := tuple(name for name in names if self._home[name] == number):
                 await self._pool.send(number, Command(do=do, peers=here, bootstrap=bootstrap))
 
-    def _read_model(self) -> bytes:
+    async def _read_model(self) -> bytes:
         """The final model's bytes, from the disk of a node that finished."""
         for name, digest in self._outcome.digests.items():
-            with FolderDisk(self._run.node(name), BLOB_BUDGET_BYTES) as disk:
-                if blob := disk.get(Digest(bytes.fromhex(digest))):
-                    return blob
+            folder = self._run.node(name)
+            if blob := await self._pool.blob(self._home[name], folder, Digest(bytes.fromhex(digest))):
+                return blob
         return b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, get_args
+from typing import Final
 
 import trio
 
@@ -11,9 +11,8 @@ from p2pnode.errors import Unreachable
 from p2pnode.ports import GossipValidator, Incoming, RequestHandler, Transport
 from protocols.types import PeerKey, short
 from simnet.events import Event
-from simnet.scenario import Fault, Moment
+from simnet.scenario import MOMENTS, Fault
 
-MOMENTS: Final[tuple[Moment, ...]] = get_args(Moment)
 MUTE_TIMEOUT_S: Final = 10.0
 
 

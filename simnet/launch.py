@@ -6,6 +6,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from simnet.events import Event, Sink
 from simnet.folder import RunFolder, free_folder
 from simnet.history import History, history_of
 from simnet.outcome import Outcome
-from simnet.pool import worker_pool
+from simnet.pool import Engine, worker_pool
 from simnet.progress import Progress, metrics_line
 from simnet.scenario import Scenario, make_scenario
 from simnet.summary import summarise
@@ -49,7 +50,7 @@ def resumed_run(path: Path, machine: Mapping[str, object]) -> None:
 
     Args:
         path: the run's folder.
-        machine: the scenario's values that are this machine's business alone: port, processes.
+        machine: the scenario's values that are this machine's business alone: port, processes, engine, address.
 
     Raises:
         TwoPMError: as `new_run`.
@@ -96,14 +97,24 @@ def _real(folder: RunFolder, past: History, sink: Sink, say: Callable[[str], Non
     async def run() -> Outcome:
         interrupt = signal.getsignal(signal.SIGINT)  # trio's own handler, unless a shell's & made us ignore it
         signal.signal(signal.SIGTERM, interrupt if callable(interrupt) else signal.default_int_handler)
-        async with worker_pool(folder.path / "logs", folder.scenario.processes) as pool:
-            # What follows imports JAX and web3, as the workers do at this very time.
+        async with _engine(folder) as pool:
+            # What follows imports JAX and web3, as the workers' server does at this very time.
             task = await trio.to_thread.run_sync(_prepare, folder, past)
             from simnet.cluster import Cluster
 
             return await Cluster(folder, pool, began, past, sink, say).run(task)
 
     return trio.run(run)
+
+
+def _engine(folder: RunFolder) -> AbstractAsyncContextManager[Engine]:
+    """Where the workers run."""
+    scenario, logs = folder.scenario, folder.path / "logs"
+    if scenario.engine == "local":
+        return worker_pool(logs, scenario.processes)
+    from simnet.ray_pool import ray_pool
+
+    return ray_pool(logs, scenario.processes, scenario.address, chain=scenario.chain)
 
 
 def _prepare(folder: RunFolder, past: History) -> Task:

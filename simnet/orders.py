@@ -23,6 +23,7 @@ class Orders(BaseModel):
         began: Unix seconds of the run's time 0.
         registry: of the subnets, in hex.
         court: to which offences are reported, in hex; empty if there is none.
+        host: the address of this machine at which its nodes listen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +37,7 @@ class Orders(BaseModel):
     registry: str
     subnet: int
     court: str = ""
+    host: str = "127.0.0.1"
 
 
 class Command(BaseModel):

@@ -35,7 +35,7 @@ class Member:
 
 def roster(scenario: Scenario) -> list[Member]:
     """Everybody, in the order in which they join."""
-    doomed = {name for fault in scenario.faults for name in fault.names()}
+    doomed = {name for fault in scenario.all_faults for name in fault.names()}
     names = [data_peer(number) for number in range(scenario.peers)]
     judge = next((name for name in names if name not in doomed), names[0])
     compute = scenario.peers if scenario.compute is None else scenario.compute

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,10 +16,12 @@ from protocols.params import Params
 from protocols.presets import preset, require_startable
 
 Backend = Literal["real", "virtual"]
-FaultKind = Literal["vanish", "silent", "restart", "cut", "lose"]
+Engine = Literal["local", "ray"]
+FaultKind = Literal["vanish", "silent", "restart", "kill", "cut", "lose"]
 Moment = Literal["start", "train", "submit", "agree", "aggregate", "open"]
 SHORTCUTS: Final = ("k_min", "dropouts", "committee", "threshold")
 VIRTUAL_ONLY: Final = ("cut", "lose")
+MOMENTS: Final[tuple[Moment, ...]] = get_args(Moment)
 
 
 class Fault(BaseModel):
@@ -26,13 +29,13 @@ class Fault(BaseModel):
 
     Attributes:
         kind: `vanish` (it dies), `silent` (it lives, but nothing it sends arrives), `restart` (it dies and comes back
-            from its disk after `seconds`), `cut` (the links between `peers` and everybody else break), `lose` (every
-            message is lost with `probability`).
+            from its disk after `seconds`), `kill` (the same to its whole process, by SIGKILL), `cut` (the links between
+            `peers` and everybody else break), `lose` (every message is lost with `probability`).
         at_height: the round in which it strikes.
         after: the phase of that round after which it strikes; `start` is before training.
         peers: names ("peer-03", "helper-00", "validator-1", or "committee-0" for the epoch's first member), or
             numbers of data peers.
-        seconds: for how long (`restart`, and `silent`, `cut`, `lose` where not 0); 0 is for ever.
+        seconds: for how long (`restart`, and `silent`, `kill`, `cut`, `lose` where not 0); 0 is for ever.
         probability: of losing a message (`lose`).
     """
 
@@ -74,6 +77,35 @@ class Adversary(BaseModel):
         return tuple(data_peer(peer) if isinstance(peer, int) else peer for peer in self.peers)
 
 
+class Churn(BaseModel):
+    """Data peers that are killed (SIGKILL) and come back, others in each round, each time at some moment of it.
+
+    Attributes:
+        share: of the data peers, in each round.
+        seconds: until a killed one is started again.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(gt=0, lt=1)
+    seconds: float = Field(1.0, gt=0)
+
+    def faults(self, peers: int, rounds: int, seed: int) -> tuple[Fault, ...]:
+        """The kills of a run, the same for the same seed."""
+        chance, struck = random.Random(f"simnet churn {seed}"), max(1, round(self.share * peers))  # noqa: S311  no secret
+        return tuple(
+            Fault(
+                kind="kill",
+                at_height=height,
+                after=chance.choice(MOMENTS),
+                peers=tuple(chance.sample(range(peers), struck)),
+                seconds=self.seconds,
+                probability=0.0,
+            )
+            for height in range(rounds)
+        )
+
+
 class Scenario(BaseModel):
     """One experiment, complete: the same scenario gives the same result.
 
@@ -87,6 +119,9 @@ class Scenario(BaseModel):
         split: `iid`, or `dirichlet:ALPHA`.
         validators: peers that recompute sums and attest.
         processes: worker processes of the real backend.
+        engine: where they run: on this machine, or on a Ray cluster.
+        address: of the Ray cluster, as `ray.init` takes it; `local` starts one here.
+        churn: data peers that die and come back all the time (real backend, a process for each peer).
         chain: JSON-RPC URL of a chain to use instead of an embedded one.
         port: TCP port of the first peer, 0 for a free one (real backend).
         faults: what goes wrong on purpose, one `[[faults]]` each.
@@ -108,11 +143,19 @@ class Scenario(BaseModel):
     split: str = "iid"
     validators: int = Field(4, ge=0, le=64)
     processes: int = Field(2, ge=1, le=64)
+    engine: Engine = "local"
+    address: str = "auto"
     chain: str | None = None
     port: int = Field(0, ge=0, le=65535)
     faults: tuple[Fault, ...] = ()
     adversaries: tuple[Adversary, ...] = ()
     compute: int | None = Field(None, ge=1)
+    churn: Churn | None = None
+
+    @property
+    def all_faults(self) -> tuple[Fault, ...]:
+        """Those that are named, and those of the churn."""
+        return self.faults + (self.churn.faults(self.peers, self.rounds, self.seed) if self.churn else ())
 
     def protocol(self) -> Params:
         """The subnet's frozen parameters.
@@ -146,9 +189,14 @@ class Scenario(BaseModel):
             raise LocalError(f"{self.compute} peers that compute cannot fill a committee of {params.committee}")
         if self.adversaries:
             self._check_adversaries()
-        for fault in self.faults:
+        nodes = max(self.peers, params.committee) + self.validators
+        for fault in self.all_faults:
             if self.backend == "real" and fault.kind in VIRTUAL_ONLY:
                 raise LocalError(f"fault {fault.kind!r} exists in virtual time only; take --backend virtual")
+            if fault.kind == "kill" and self.backend == "virtual":
+                raise LocalError("fault 'kill' ends processes, which the virtual backend has not; take 'restart'")
+            if fault.kind == "kill" and self.processes < nodes:
+                raise LocalError(f"fault 'kill' ends whole processes: give each node its own, --processes {nodes}")
             if fault.kind != "lose" and not fault.peers:
                 raise LocalError(f"fault {fault.kind!r} at height {fault.at_height} names no peers")
 

@@ -13,13 +13,14 @@ GARBAGE_THRESHOLD: Final = 50_000
 
 
 def used() -> dict[str, float]:
-    """This process's memory (at its peak, and now) and CPU time: the fields of a `resources` event."""
+    """This process's memory (at its peak, and now), CPU time and open files: the fields of a `resources` event."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return {
         "peak_rss_bytes": usage.ru_maxrss * 1024,
         "rss_bytes": pages * os.sysconf("SC_PAGE_SIZE"),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "open_files": sum(1 for _ in Path("/proc/self/fd").iterdir()),  # sockets too
     }
 
 

@@ -15,15 +15,21 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import trio
 
 from p2pnode.chain.client import EvmChain, open_reader, request_faucet
 from p2pnode.chain.reader import ChainReader
+from p2pnode.data.schema import Examples
 from p2pnode.disk import FolderDisk
-from p2pnode.learning.task import load_task
+from p2pnode.learner import Learner
+from p2pnode.learning.task import Task, load_task
 from p2pnode.logs import configure_logging
 from p2pnode.node import Node, NodeConfig, protocol_prefix
 from p2pnode.ports import Ports
@@ -33,7 +39,10 @@ from p2pnode.transport.limits import Limits
 from p2pnode.workers import ThreadWorkers
 from protocols.errors import TwoPMError
 from protocols.types import Address, PeerKey
+from protocols.updates.schema import TensorSpec
+from protocols.updates.totals import total_of
 from protocols.wire.envelope import remember_apart
+from simnet.accounts import NODE, Accounts, Billing
 from simnet.events import Event
 from simnet.faults import Gate
 from simnet.lines import lines_of
@@ -61,6 +70,8 @@ class Crew:
         self._data = deal_data(scenario, self._task)
         self._members = {member.name: member for member in roster(scenario) if member.name in orders.members}
         self._workers = ThreadWorkers(max(1, (os.cpu_count() or 1) // scenario.processes))
+        self._accounts = Accounts()
+        self._limits = limits_for(orders.host)
         self._bootstrap = ""
         self._started = {name: trio.Event() for name in self._members}
         self._lives: dict[str, trio.CancelScope] = {}
@@ -68,6 +79,8 @@ class Crew:
 
     async def run(self, commands: AsyncIterator[str]) -> None:
         """Brings everybody to life, obeys until the commands end."""
+        await self._workers.run(warm_up, self._task, max(self._data, key=len))
+        trio.lowlevel.add_instrument(self._accounts)
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._account)
             for member in self._members.values():
@@ -92,6 +105,7 @@ class Crew:
     async def _live(self, member: Member) -> None:
         """One life of a node: until it is killed, or the whole run is over."""
         remember_apart(REMEMBERED)
+        NODE.set(member.name)
         keys = identity(self._orders.scenario.seed, member.name)
         court = Address(bytes.fromhex(self._orders.court)) if self._orders.court else None
         chain = EvmChain(self._reader, keys.operator_key, court)
@@ -99,17 +113,19 @@ class Crew:
         folder = self._orders.folder / "nodes" / member.name
         observe = partial(self._tell, member.name)
         first = member.share == 0 and member.name not in self._lives
-        listen = f"/ip4/127.0.0.1/tcp/{self._orders.scenario.port if first else 0}"
+        listen = f"/ip4/{self._orders.host}/tcp/{self._orders.scenario.port if first else 0}"
 
         def report(kind: str, culprit: PeerKey | None) -> None:
             observe("refused", {"kind": kind, "culprit": culprit.hex() if culprit else None})
 
         with trio.CancelScope() as self._lives[member.name], FolderDisk(folder, BLOB_BUDGET_BYTES) as disk:
-            async with open_transport(keys.peer_seed, listen, prefix, Limits(), report, folder) as transport:
+            async with open_transport(keys.peer_seed, listen, prefix, self._limits, report, folder) as transport:
                 gate = self._gates[member.name] = Gate(transport)
                 observe("listening", {"address": transport.addresses[0]})
                 await self._started[member.name].wait()
-                ports = Ports(RealClock(), _fresh_secret, gate, chain, disk, self._workers, folder)
+                ports = Ports(
+                    RealClock(), _fresh_secret, gate, chain, disk, Billing(self._workers, self._accounts), folder
+                )
                 bootstrap = () if transport.addresses[0] == self._bootstrap else (self._bootstrap,)
                 config = NodeConfig(
                     member.roles,
@@ -127,7 +143,35 @@ class Crew:
     async def _account(self) -> None:
         while True:
             self._tell(self._orders.worker, "resources", used())
+            self._tell(self._orders.worker, "cpu", {"seconds": self._accounts.seconds()})
             await trio.sleep(RESOURCES_EVERY_S)
+
+
+def warm_up(task: Task, examples: Examples) -> None:
+    """Compiles what all nodes of a process share, the local update and the outer step, before their rounds are timed.
+
+    So the first sample of `resources` is of a process that lacks nothing but its nodes.
+    """
+    learner = Learner(task, 0, PeerKey(bytes(32)), examples)
+    noise = None if learner.schema.privacy is None else _no_noise
+    lanes = learner.train(learner.model, 0, noise)
+    learner.step(learner.model, total_of(lanes, 1)[0])
+
+
+def _no_noise(tensor: TensorSpec) -> npt.NDArray[np.float64]:
+    return np.zeros(tensor.shape)
+
+
+def limits_for(host: str) -> Limits:
+    """On an address that other machines reach, many peers share it too: it gets the places that loopback has."""
+    limits = Limits()
+    if ip_address(host).is_loopback:
+        return limits
+    return replace(
+        limits,
+        connections_per_address=limits.connections_per_local_address,
+        handshakes_per_address=limits.handshakes_in_progress,
+    )
 
 
 def _fresh_secret() -> bytes:

@@ -79,7 +79,7 @@ class World:
         names = {self.identities[name].peer: name for name in self.members}
         self.witness = Witness(names, self._params, self.cast.ring, self._reach()) if watched else None
         self.network.tap = self.witness.message if self.witness is not None else None
-        self._director = Director(scenario.faults, by_key, self._params.rounds_per_epoch, self._strike)
+        self._director = Director(scenario.all_faults, by_key, self._params.rounds_per_epoch, self._strike)
 
     def _reach(self) -> int:
         return max(tensor.bound for tensor in self.task.update_schema.tensors)

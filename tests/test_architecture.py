@@ -24,6 +24,7 @@ ONLY_IN = {
     "web3": ("p2pnode/chain/", "contracts/"),
     "eth_account": ("p2pnode/chain/", "contracts/"),
     "eth_tester": ("contracts/",),
+    "ray": ("simnet/ray_pool.py",),
 }
 """Libraries that stay behind one adapter, and where that is."""
 

@@ -27,9 +27,9 @@ def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def finished(*arguments: object) -> str:
+def finished(*arguments: object, timeout: float = 280) -> str:
     """What a run to its end said; it must end well."""
-    done = subprocess.run([*SIMNET, *map(str, arguments)], capture_output=True, text=True, timeout=280)
+    done = subprocess.run([*SIMNET, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

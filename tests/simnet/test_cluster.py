@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,61 @@ def test_an_interrupted_run_goes_on_where_it_was(how: signal.Signals, tmp_path: 
     result = summary(out)
     assert result["rounds_applied"] >= 5  # the round that was on is lost: its shares went with their keys
     assert result["checkpoints"]["anchored"] == result["checkpoints"]["finalised"] == result["rounds_applied"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_third_of_the_peers_is_killed_and_restarted_in_every_round(tmp_path: Path) -> None:
+    """SIGKILL to whole processes, a node in each, for 20 rounds: who can complete a round does, and nothing leaks.
+
+    A killed member's share key dies with it (decision 0006), so the committee can spare the victims of a round.
+    """
+    out, rounds, peers, quorum = tmp_path / "run", 20, 16, 8
+    committee = ["--k-min", 4, "--dropouts", peers - quorum, "--committee", 15, "--threshold", 8]
+    patience = [f"--param={name}={value}" for name, value in {"submit_s": 30, "grace_s": 4, "agree_s": 20}.items()]
+    validators = tmp_path / "churn.toml"
+    validators.write_text("validators = 2\n")
+    churn = ["--churn", 0.3, "--processes", peers + 2, "--rounds", rounds, "--peers", peers]
+    finished(validators, "--task", "breast_cancer", *churn, *committee, *patience, "--out", out, timeout=1400)
+
+    kills = {event["at"]: event["peers"] for event in events(out, lambda event: event["event"] == "fault")}
+    assert len(kills) == rounds
+    assert sum(map(len, kills.values())) >= 0.2 * peers * rounds  # who is down already cannot be killed again
+    applied = {event["height"] for event in events(out, lambda event: event["event"] == "applied")}
+    submitted: dict[int, set[str]] = {}
+    for event in events(out, lambda event: event["event"] == "submitted"):
+        submitted.setdefault(event["height"], set()).add(event["node"])
+    began = {height: min(of_height) for height, of_height in _times(out, "submitted").items()}
+    for height, names in submitted.items():
+        struck = {name for at, victims in kills.items() if abs(at - began[height]) < 30 for name in victims}
+        assert height in applied or len(names - struck) < quorum, f"round {height}"
+    assert len(applied) >= 0.9 * rounds
+    _assert_no_leak(out)
+
+
+def _times(out: Path, name: str) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for event in events(out, lambda event: event["event"] == name):
+        found.setdefault(event["height"], []).append(event["at"])
+    return found
+
+
+def _assert_no_leak(out: Path) -> None:
+    """Processes that live all the time (the validators') while others come and go: files and memory level out.
+
+    The last third of the run is held against the second one.
+    """
+    samples = events(out, lambda event: event["event"] == "resources" and event["node"] in ("worker-16", "worker-17"))
+    for worker in ("worker-16", "worker-17"):
+        mine = [event for event in samples if event["node"] == worker]
+        third = len(mine) // 3
+        middle, end = mine[third : 2 * third], mine[2 * third :]
+        assert len(end) >= 3
+        assert max(each["open_files"] for each in end) <= max(each["open_files"] for each in middle) + 8
+        grown = statistics.median(each["rss_bytes"] for each in end) - statistics.median(
+            each["rss_bytes"] for each in middle
+        )
+        assert grown < 24 << 20, f"{worker} grew by {grown / 2**20:.0f} MiB"
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import trio
 
 from simnet.orders import Command
 from simnet.pool import worker_pool
+from simnet.usage import used
 
 
 async def test_workers_end_with_their_pool(tmp_path: Path) -> None:
@@ -12,6 +13,7 @@ async def test_workers_end_with_their_pool(tmp_path: Path) -> None:
     with trio.fail_after(60):
         async with worker_pool(tmp_path / "logs", 2) as pool:
             assert len(pool) == 2
+            await pool.start()
         codes = {await pool.exit_code(number) for number in range(2)}
     assert codes <= {0, -signal.SIGKILL}  # by force where the machine is so busy that it still imports
 
@@ -19,8 +21,24 @@ async def test_workers_end_with_their_pool(tmp_path: Path) -> None:
 async def test_a_worker_that_fails_leaves_its_words_in_its_log(tmp_path: Path) -> None:
     with trio.fail_after(60):
         async with worker_pool(tmp_path / "logs", 1) as pool:
+            await pool.start()
             await pool.send(0, Command(do="mute"))  # not orders
             assert [line async for line in pool.lines(0)] == []
             assert await pool.exit_code(0) != 0
             await pool.send(0, Command(do="mute"))  # to the dead: no harm
     assert "Orders" in pool.log(0).read_text()
+
+
+async def test_a_killed_worker_is_replaced_and_leaves_nothing_open(tmp_path: Path) -> None:
+    with trio.fail_after(60):
+        async with worker_pool(tmp_path / "logs", 1) as pool:
+            await pool.start()
+            before = used()["open_files"]
+            for _ in range(3):
+                pool.kill(0)
+                assert [line async for line in pool.lines(0)] == []
+                assert await pool.exit_code(0) == -signal.SIGKILL
+                await pool.restart(0)
+            assert used()["open_files"] == before
+            await pool.send(0, Command(do="mute"))
+            assert await pool.exit_code(0) == 1  # the new one reads what it is sent, and refuses it

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from protocols.errors import LocalError
-from simnet.scenario import make_scenario, read_scenario
+from simnet.scenario import MOMENTS, make_scenario, read_scenario
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,10 @@ from simnet.scenario import make_scenario, read_scenario
         ({"faults": [{"kind": "vanish", "at_height": 1, "when": 3}]}, "unknown key 'faults.0.when'"),
         ({"faults": [{"kind": "vanish", "at_height": 1}]}, "names no peers"),
         ({"faults": [{"kind": "cut", "at_height": 1, "peers": [1]}]}, "virtual time only"),
+        ({"faults": [{"kind": "kill", "at_height": 1, "peers": [1]}]}, "give each node its own, --processes 28"),
+        ({"churn": {"share": 0.3}, "backend": "virtual"}, "which the virtual backend has not"),
+        ({"churn": {"share": 1.0}}, "churn.share = 1.0"),
+        ({"engine": "abacus"}, "engine = 'abacus'"),
     ],
 )
 def test_what_is_wrong_is_named(values: dict[str, Any], words: str) -> None:
@@ -70,3 +74,16 @@ def test_unreadable_scenario_files(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("peers = = 3")
     with pytest.raises(LocalError, match="not TOML"):
         read_scenario(tmp_path / "bad.toml")
+
+
+def test_churn_kills_so_many_others_in_each_round() -> None:
+    values = {"peers": 20, "rounds": 40, "processes": 24, "churn": {"share": 0.3, "seconds": 2}}
+    scenario = make_scenario(values)
+    kills = scenario.all_faults
+    assert [fault.at_height for fault in kills] == list(range(40))
+    assert {(fault.kind, fault.seconds, len(set(fault.names()))) for fault in kills} == {("kill", 2.0, 6)}
+    assert len({fault.peers for fault in kills}) > 30
+    assert {fault.after for fault in kills} == set(MOMENTS)
+    assert {name for fault in kills for name in fault.names()} == {f"peer-{number:02d}" for number in range(20)}
+    assert make_scenario(values).all_faults == kills
+    assert make_scenario(values | {"seed": 1}).all_faults != kills

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import os
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,13 @@ def test_what_is_used_grows_with_use() -> None:
     assert after["rss_bytes"] - before["rss_bytes"] > 0.9 * len(ballast)
     assert after["peak_rss_bytes"] >= 0.95 * after["rss_bytes"]  # the kernel counts the two at different moments
     assert after["cpu_seconds"] >= before["cpu_seconds"] > 0
+
+
+def test_open_files_are_counted() -> None:
+    before = used()["open_files"]
+    with Path(os.devnull).open(), Path(os.devnull).open():
+        assert used()["open_files"] == before + 2
+    assert used()["open_files"] == before
 
 
 @pytest.fixture
