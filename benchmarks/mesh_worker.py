@@ -91,6 +91,23 @@ class Ours:
         return self._transport.bytes_sent()
 
 
+class StockBytes:
+    """What stock hosts write to their sockets; ours count their own."""
+
+    sent = 0
+
+    @classmethod
+    def count(cls) -> None:
+        """From now on."""
+        send_all = trio.SocketStream.send_all
+
+        async def counted(stream: trio.SocketStream, data: Any) -> None:
+            cls.sent += len(data)
+            await send_all(stream, data)
+
+        trio.SocketStream.send_all = counted  # type: ignore[method-assign]
+
+
 class Stock:
     """py-libp2p."""
 
@@ -117,7 +134,7 @@ class Stock:
         return len(self._router.mesh.get(TOPIC, ()))
 
     def bytes_sent(self) -> int:
-        return 0  # it does not count
+        return 0  # see StockBytes
 
 
 async def open_ours(stack: AsyncExitStack, seed: bytes, refused: dict[str, int]) -> Peer:
@@ -162,6 +179,8 @@ class Crew:
 
     async def open(self, stack: AsyncExitStack, stack_name: str, numbers: Iterable[int]) -> list[str]:
         opener = {"ours": open_ours, "stock": open_stock}[stack_name]
+        if stack_name == "stock":
+            StockBytes.count()
         for number in numbers:
             seed = hashlib.sha256(f"benchmark {number}".encode()).digest()
             self.peers.append(await opener(stack, seed, self.refused))
@@ -189,6 +208,9 @@ class Crew:
             self.received[number] = self.received.get(number, 0) + 1
             self.seconds.append(time.monotonic() - published)
 
+    def sent(self) -> int:
+        return StockBytes.sent + sum(peer.bytes_sent() for peer in self.peers)
+
     async def obey(self, command: dict[str, Any], nursery: trio.Nursery) -> dict[str, Any]:
         match command["do"]:
             case "join":
@@ -201,7 +223,7 @@ class Crew:
             case "usage":
                 if command["collect_garbage"]:
                     gc.collect()
-                return {**used(), "sent": sum(peer.bytes_sent() for peer in self.peers), "refused": self.refused}
+                return {**used(), "sent": self.sent(), "refused": self.refused}
             case "collect":
                 answer = {"received": self.received, "seconds": self.seconds}
                 self.received, self.seconds = {}, []
@@ -214,7 +236,7 @@ async def main() -> None:
     orders = json.loads(await anext(commands))
     crew = Crew()
     print(json.dumps(used()), flush=True)
-    async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
         addresses = await crew.open(stack, orders["stack"], range(*orders["numbers"]))
         print(json.dumps({"addresses": addresses}), flush=True)
         async for line in commands:
