@@ -7,9 +7,9 @@ the same code runs in production, in virtual time and in a table test.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from protocols.effects import Effects
 from protocols.errors import TransitionError
@@ -37,7 +37,7 @@ class Machine(Generic[S]):
     @classmethod
     def accepts(cls, message: type[Message]) -> bool:
         """Whether any state of this machine has a use for a message of this type."""
-        return message in _keys(cls)
+        return message in _keys(cast("Hashable", cls))
 
     def erase(self) -> None:
         """Forgets what must not outlive the round: its time is over, for this node or for all. Nothing, in general."""
@@ -59,7 +59,7 @@ class Machine(Generic[S]):
 
 
 @cache
-def _keys(machine: type[Machine[Any]]) -> frozenset[Key]:
+def _keys(machine: Any) -> frozenset[Key]:
     """All that any of its states has a use for."""
     return frozenset(key for _, key in machine.TABLE)
 
