@@ -89,9 +89,6 @@ def run(
     address: Annotated[
         str | None, typer.Option(help="The Ray cluster: auto, local (one of our own), HOST:PORT. Default: auto.")
     ] = None,
-    churn: Annotated[
-        float | None, typer.Option(help="Share of the peers that is killed (SIGKILL) and restarted in every round.")
-    ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port of the first peer. Default: any free one.")] = None,
 ) -> None:
     """Train one model across many peers, and leave summary.json, events.jsonl, params.npz and report.html in --out."""
@@ -100,15 +97,10 @@ def run(
     from simnet.scenario import SHORTCUTS, Scenario, make_scenario, read_scenario
 
     if resume is not None:
-        machine: dict[str, object] = {name: given.pop(name) for name in MACHINE if name in given}
-        if len(given) > 1:
-            others = ", ".join(f"--{name}" for name in MACHINE)
-            raise LocalError(f"--resume goes on with a run as it was begun: beside it only {others} count")
-        resumed_run(resume, machine)
+        resumed_run(resume, _machine(given))
         return
     flags = {name: value for name, value in given.items() if name in (*Scenario.model_fields, *SHORTCUTS)}
     privacy = {name: given[flag] for flag, name in PRIVACY.items() if flag in given}
-    flags |= {"churn": {"share": churn}} if churn is not None else {}
     flags |= {"options": {**privacy, **_pairs(option, "--option")}, "params": _numbers(_pairs(param, "--param"))}
     new_run(make_scenario(read_scenario(scenario) if scenario else {}, flags), out)
 
@@ -141,6 +133,15 @@ def trials(
 
 MACHINE: Final = ("port", "processes", "engine", "address")
 """What a run's folder does not bind: where the run goes on."""
+
+
+def _machine(given: dict[str, object]) -> dict[str, object]:
+    """The flags with which a run may go on."""
+    if not given.keys() <= {"resume", *MACHINE}:
+        others = ", ".join(f"--{name}" for name in MACHINE)
+        raise LocalError(f"--resume goes on with a run as it was begun: beside it only {others} count")
+    return {name: value for name, value in given.items() if name in MACHINE}
+
 
 PRIVACY: Final = {"dp_noise": "noise_multiplier", "dp_clip": "clip", "dp_delta": "delta", "dp_budget": "budget"}
 """Flags that are options of every task that offers differential privacy."""

@@ -63,10 +63,10 @@ def test_a_third_of_the_peers_is_killed_and_restarted_in_every_round(tmp_path: P
     out, rounds, peers, quorum = tmp_path / "run", 20, 16, 8
     committee = ["--k-min", 4, "--dropouts", peers - quorum, "--committee", 15, "--threshold", 8]
     patience = [f"--param={name}={value}" for name, value in {"submit_s": 30, "grace_s": 4, "agree_s": 20}.items()]
-    validators = tmp_path / "churn.toml"
-    validators.write_text("validators = 2\n")
-    churn = ["--churn", 0.3, "--processes", peers + 2, "--rounds", rounds, "--peers", peers]
-    finished(validators, "--task", "breast_cancer", *churn, *committee, *patience, "--out", out, timeout=1400)
+    scenario = tmp_path / "churn.toml"
+    scenario.write_text("validators = 2\nchurn = { share = 0.3, seconds = 1 }\n")
+    sizes = ["--processes", peers + 2, "--rounds", rounds, "--peers", peers]
+    finished(scenario, "--task", "breast_cancer", *sizes, *committee, *patience, "--out", out, timeout=1400)
 
     kills = {event["at"]: event["peers"] for event in events(out, lambda event: event["event"] == "fault")}
     assert len(kills) == rounds
