@@ -15,7 +15,7 @@ DAO_WORDS: Final[dict[str, str]] = {
     "AlreadySuperseded": "commitment {id} of subnet {subnetId} has been superseded by {by} already",
     "BeyondPool": "{wanted} royalty shares of subnet {subnetId} are wanted, and {left} are left",
     "BeyondPot": "{due} is due from pot {pot} of subnet {subnetId}, and {left} is left; fund the subnet first",
-    "BeyondTreasury": "the treasury holds {available} to spend, less than {amount}",
+    "BeyondTreasury": "the treasury holds {available:units} to spend, less than {amount:units}",
     "DraftClosed": (
         "draft {draftId} takes no more backing: its time ended at {deadline} (Unix seconds), or its vote began"
     ),
@@ -23,8 +23,8 @@ DAO_WORDS: Final[dict[str, str]] = {
     "ECDSAInvalidSignatureLength": "a signature has not {length} bytes",
     "ECDSAInvalidSignatureS": "the signature is malleable: its s is too high",
     "ERC20ExceededSafeSupply": "there would be more tokens than votes can count",
-    "ERC20InsufficientAllowance": "{spender} may take {allowance} and needs {needed}; approve it first",
-    "ERC20InsufficientBalance": "{sender} holds {balance} of the token and needs {needed}",
+    "ERC20InsufficientAllowance": "{spender} may take {allowance:units} and needs {needed:units}; approve it first",
+    "ERC20InsufficientBalance": "{sender} holds {balance:units} of the token and needs {needed:units}",
     "ERC20InvalidApprover": "{approver} cannot approve",
     "ERC20InvalidReceiver": "{receiver} cannot receive",
     "ERC20InvalidSender": "{sender} cannot send",
@@ -66,7 +66,7 @@ DAO_WORDS: Final[dict[str, str]] = {
     "InvalidShortString": "the text is too long",
     "LengthsDiffer": "{strategies} strategies and {weights} weights: as many of both are needed, at least one",
     "NotAllocationManager": "{caller} is not EigenLayer's AllocationManager",
-    "NotBackedEnough": "draft {draftId} is backed with {backed}, and a vote needs {needed}",
+    "NotBackedEnough": "draft {draftId} is backed with {backed:units} $DMP, and a vote needs {needed:units}",
     "NotClaimable": "pot {pot} is the DAO's, paid to its treasury alone",
     "NotEigenLayerOperator": "{operator} is no operator of EigenLayer",
     "NotFounded": "draft {draftId} has become no subnet yet",

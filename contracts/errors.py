@@ -112,10 +112,26 @@ def _custom(entry: Any, data: bytes) -> Revert:
         values = decode_error(entry, data)
     except AbiError as error:
         return Revert(entry["name"], str(error))
-    shown = {key: f"0x{value.hex()}" if isinstance(value, bytes) else value for key, value in values.items()}
+    shown = {key: _shown(value) for key, value in values.items()}
     if entry["name"] == "GovernorUnexpectedProposalState" and values["current"] < len(STATES):
         shown["current"] = STATES[values["current"]]
     return Revert(entry["name"], WORDS[entry["name"]].format(**shown))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    return _Number(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class _Number(int):
+    """Its format `units` is that of an amount in whole coins or tokens."""
+
+    def __format__(self, spec: str) -> str:
+        if spec != "units":
+            return int.__format__(self, spec)
+        whole, rest = divmod(int(self), 10**18)
+        return f"{whole}.{rest:018}".rstrip("0").rstrip(".")
 
 
 def _builtin(data: bytes) -> Revert:

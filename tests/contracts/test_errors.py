@@ -11,7 +11,7 @@ def test_every_error_of_the_contracts_has_words_for_all_of_its_arguments():
     errors = {entry["name"]: entry for name in CONTRACTS for entry in interface(name).errors.values()}
     assert sorted(errors) == sorted(WORDS)
     for name, entry in errors.items():
-        named = set(re.findall(r"{(\w+)}", WORDS[name]))
+        named = set(re.findall(r"{(\w+)(?::units)?}", WORDS[name]))
         assert named <= {field["name"] for field in entry["inputs"]}, name
 
 
@@ -19,6 +19,12 @@ def test_a_custom_error_is_told_to_people():
     entry = next(e for e in interface("OperatorRegistry").errors.values() if e["name"] == "StakeTooSmall")
     data = selector(entry) + (3).to_bytes(32, "big") + (10**18).to_bytes(32, "big")
     assert revert(data) == Revert("StakeTooSmall", "the stake of 3 wei is below the minimum of 1000000000000000000 wei")
+
+
+def test_amounts_are_told_in_whole_tokens():
+    found = next(e for e in interface("DMPToken").errors.values() if e["name"] == "ERC20InsufficientBalance")
+    data = selector(found) + b"".join(each.to_bytes(32, "big") for each in (1, 25 * 10**17, 10**20))
+    assert revert(data).words == "0x0000000000000000000000000000000000000001 holds 2.5 of the token and needs 100"
 
 
 def test_a_proposal_s_state_has_its_name():
