@@ -1,6 +1,7 @@
-"""Aggregated votes through the bindings, on a subnet that chose them; what their check costs."""
+"""Aggregated votes through the bindings, on a subnet that chose them; what they cost, against gas_bn254.json."""
 
 import json
+import os
 import pickle
 import runpy
 from pathlib import Path
@@ -11,11 +12,13 @@ from py_ecc.optimized_bn128 import G1, curve_order, multiply
 from contracts.abi import interface
 from contracts.bindings import Attestation, Checkpoint, CheckpointAnchor, Place, Transaction, checkpoint_key
 from contracts.bn254 import Bn254Quorum, SecretKey, aggregate
+from contracts.build import FOLDER
 from contracts.terms import Terms
 from p2pnode.chain.statements import Kind, Statement, digest
 from tests.contracts.conftest import BOND, CHALLENGE_S, COMMIT_S, COMPUTE, SNAPSHOT_S, VALIDATOR, address
 
 VECTORS = Path(__file__).parents[1] / "vectors"
+SNAPSHOT = FOLDER / "gas_bn254.json"
 QUORUM_LIMIT = 190_000
 VALIDATORS, SUBNET = 6, 2
 ALL, FEW = 0b111111, 0b001111
@@ -102,7 +105,10 @@ def test_one_proof_makes_a_checkpoint_final_and_its_check_costs_what_it_may(worl
         "bn254 attestation, 6 signers in all": revealing,
     }
     assert all_of_them <= QUORUM_LIMIT
-    assert all(measured.values())
+    if os.environ.get("TWOPM_GAS_SNAPSHOT"):
+        SNAPSHOT.write_text(json.dumps(measured, indent=1) + "\n")
+    # How many points are tried until one is on the curve differs from message to message, here from run to run not.
+    assert measured == pytest.approx(json.loads(SNAPSHOT.read_text()), rel=0.05)
 
 
 def test_the_vectors_that_the_contracts_read_are_these():
