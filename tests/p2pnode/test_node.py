@@ -299,7 +299,7 @@ def with_machines(monkeypatch: pytest.MonkeyPatch, name: str, tamper: Callable[[
         return made
 
     def a_node(config: NodeConfig, *arguments: Any) -> Node:
-        return Node(config, *arguments, *([machines] if config.name == name else []))
+        return Node(config, *arguments[:5], machines if config.name == name else arguments[5])
 
     monkeypatch.setattr(simnet.world, "Node", a_node)
 
