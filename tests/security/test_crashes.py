@@ -225,6 +225,7 @@ def test_killed_at_a_record_a_node_says_one_thing_and_goes_on_in_the_same_round(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("kind", PLACES)
 def test_so_does_every_node_at_every_moment(kind: str, moment: Moment) -> None:
@@ -257,6 +258,7 @@ def test_as_many_as_may_be_away_die_in_one_round_and_it_is_finished_all_the_same
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("kind", [kind for kind in PLACES if kind not in ("place", "abandoned", "evidence", "dispute")])
 def test_so_they_do_at_any_record(kind: str, moment: Moment) -> None:

@@ -70,10 +70,11 @@ def said_twice(records: list[Journal]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("kind", "height"), [("manifest", 1), ("vote", 1), ("release", 2), ("head", 2)])
 def test_killed_at_a_record_all_go_on_and_nobody_says_two_things(kind: str, height: int, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with started(*SMALL, "--rounds", 6, "--out", out) as process:
+    with started(*SMALL, "--rounds", 4, "--out", out) as process:
         wait_for(out, kind, height)
         victims = [process.pid, *descendants(process.pid)]
         for pid in victims:
