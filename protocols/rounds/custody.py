@@ -89,12 +89,14 @@ class Custody(Machine[State]):
         self._disputes = Disputes(view, height, chunks, me, sign, journal)
         self._shares: dict[Contribution, Share] = {}
         self._available: dict[int, frozenset[Digest]] = dict.fromkeys(range(len(view.cells)), frozenset())
-        self._began = 0.0
+        self._began = self._last_release = 0.0
         self._in_grace = False
 
     def start(self, _: Event, now: float) -> Effects:
         self.state, self._began = State.COLLECTING, now
-        return [SetTimer("submit", now + self._view.params.submit_s), *self._disputes.resend()]
+        params = self._view.params
+        self._last_release = now + params.submit_s + params.agree_s + params.open_s - params.grace_s
+        return [SetTimer("submit", now + params.submit_s), *self._disputes.resend()]
 
     def submission(self, event: Received, now: float) -> Effects:
         submission = event.message
@@ -122,10 +124,19 @@ class Custody(Machine[State]):
         phase = {"height": self._height, "phase": "submit", "seconds": now - self._began}
         return [*self._seen.record(self._height), Tell(Ready(self._held(), final=True)), Observe("phase", phase)]
 
-    def release(self, event: Certified, _: float) -> Effects:
+    def release(self, event: Certified, now: float) -> Effects:
+        """The sums of the certified sets, unless it is so late that contributors may take the round for abandoned.
+
+        Who abandons a round without having seen that it was certified may send the same update again
+        (docs/decisions/0008), and then two sums of it would be opened.
+        """
         self.state = State.RELEASED
         if not self._scheme.needs_keys:
             return []
+        if now > self._last_release:
+            self.erase()
+            fields = {"height": self._height, "reason": "the certificate came when the round was all but over"}
+            return [Observe("release-refused", fields)]
         effects: Effects = []
         for cell_set in event.certificate.sets.cells:
             effects += self._release_cell(cell_set)

@@ -270,6 +270,17 @@ def test_a_subset_of_what_is_held_gives_the_sum_of_that_subset_alone() -> None:
     assert (difference == CELL[0][0].share(MEMBER)).all(), "which is why no member ever releases both"
 
 
+def test_a_certificate_that_comes_when_contributors_may_have_given_the_round_up_releases_nothing() -> None:
+    params = VIEW.params
+    last = params.submit_s + params.agree_s + params.open_s - params.grace_s
+    assert len(releases(holding().handle(certified(*ALL), last))) == 2
+    machine = holding()
+    late = machine.handle(certified(*ALL), last + 0.001)
+    assert releases(late) == []
+    assert "all but over" in str(observed(late, "release-refused")[0]["reason"])
+    assert releases(machine.handle(certified(*ALL), last - 1)) == [], "nor ever after"
+
+
 def test_once_released_a_second_certificate_releases_nothing() -> None:
     machine = holding()
     machine.handle(certified(*ALL), 0)
