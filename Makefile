@@ -9,7 +9,7 @@ export CMAKE_TOOLCHAIN_FILE := $(CURDIR)/tools/pyfhel_offline.cmake
 export UV_LINK_MODE := copy
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-all fuzz lint types format lock clean
+.PHONY: help setup demo test test-all fuzz audit coverage lint types format lock clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
@@ -39,6 +39,12 @@ test-all: lint types ## as `make test`, with the slow tests
 FUZZ_SECONDS ?= 3600
 fuzz: setup ## an hour of coverage-guided fuzzing of every decoder of outside bytes (FUZZ_SECONDS=60 for a minute)
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+
+audit: setup ## slither and solhint on the contracts: fails on anything high or medium, or not answered
+	$(BIN)/python -m contracts.audit
+
+coverage: setup ## branch coverage of the contracts by their own tests
+	$(BIN)/python -m contracts.forge coverage
 
 lint: setup
 	$(BIN)/ruff check

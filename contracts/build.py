@@ -7,6 +7,7 @@ The compiler is npm's solc (JavaScript), pinned in package-lock.json; Node and n
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -73,11 +74,16 @@ def build() -> dict[str, bytes]:
 
 def install() -> None:
     """Installs what package-lock.json pins into node_modules, unless it is there already."""
-    wanted = (FOLDER / "package-lock.json").read_bytes()
-    stamp = FOLDER / "node_modules" / ".twopm-lock"
+    npm(FOLDER)
+
+
+def npm(folder: Path) -> None:
+    """Installs what a folder's package-lock.json pins into its node_modules, unless it is there already."""
+    wanted = (folder / "package-lock.json").read_bytes()
+    stamp = folder / "node_modules" / ".twopm-lock"
     if stamp.is_file() and stamp.read_bytes() == wanted:
         return
-    _node("npm/bin/npm-cli.js", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+    _node("npm/bin/npm-cli.js", "ci", "--no-audit", "--no-fund", "--loglevel=error", folder=folder)
     stamp.write_bytes(wanted)
 
 
@@ -90,7 +96,7 @@ def node() -> Path:
     return Path(ROOT_DIR) / "bin" / "node"
 
 
-def _node(script: str, *arguments: str, stdin: str = "") -> str:
+def _node(script: str, *arguments: str, stdin: str = "", folder: Path = FOLDER) -> str:
     """Runs a script of the wheel's own node_modules (npm) or of ours (an absolute path); returns its output."""
     executable = node()
     command = [str(executable), str(executable.parents[1] / "lib" / "node_modules" / script), *arguments]
@@ -98,7 +104,7 @@ def _node(script: str, *arguments: str, stdin: str = "") -> str:
     with tempfile.TemporaryFile("w+") as into, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         into.write(stdin)
         into.seek(0)
-        done = subprocess.run(command, cwd=FOLDER, stdin=into, stdout=out, stderr=err, check=False)  # noqa: S603  # fixed scripts of the pinned lock
+        done = subprocess.run(command, cwd=folder, stdin=into, stdout=out, stderr=err, check=False)  # noqa: S603  # fixed scripts of the pinned lock
         out.seek(0)
         err.seek(0)
         if done.returncode != 0:
@@ -111,11 +117,12 @@ def _sources() -> dict[str, str]:
     return {file.relative_to(FOLDER).as_posix(): file.read_text() for file in files}
 
 
-def _compile() -> dict[str, Any]:
+def standard_json(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the compiler was asked of our sources, and what it answered; raises `BuildError`, for warnings too."""
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in _sources().items()},
-        "settings": SETTINGS | {"outputSelection": {"*": {"*": OUTPUT}}},
+        "settings": settings,
     }
     solc = FOLDER / "node_modules" / "solc" / "solc.js"
     paths = ("--base-path", ".", "--include-path", "node_modules")
@@ -124,6 +131,23 @@ def _compile() -> dict[str, Any]:
     problems = [entry["formattedMessage"] for entry in answer.get("errors", []) if _ours(entry)]
     if problems:
         raise BuildError("solc, warnings included:\n" + "\n".join(problems))
+    return request, answer
+
+
+def _compile() -> dict[str, Any]:
+    """The compiler's answer; the last one is kept, and taken again for the very same sources, settings and lock."""
+    # Of the library no more than what ours are made of is turned into code.
+    wanted = {f"src/{name}.sol": {name: OUTPUT} for name in CONTRACTS}
+    settings = {**SETTINGS, "outputSelection": wanted}
+    lock = (FOLDER / "package-lock.json").read_text()
+    key = hashlib.sha256(json.dumps([_sources(), settings, lock]).encode()).hexdigest()
+    kept = FOLDER / "node_modules" / ".twopm-build.json"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        before: dict[str, Any] = json.loads(kept.read_text())
+        if before.get("key") == key:
+            return dict(before["answer"])
+    answer = standard_json(settings)[1]
+    kept.write_text(json.dumps({"key": key, "answer": answer}))
     return answer
 
 

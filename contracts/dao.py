@@ -42,6 +42,17 @@ class Rules:
     backing_period: int = 14 * 86400
 
 
+class Claim(NamedTuple):
+    """What an account claims from a pot of a subnet: all it ever earned there, and where that stands in which root."""
+
+    subnet_id: int
+    pot: Pot
+    account: bytes
+    cumulative: int
+    root_index: int
+    proof: Sequence[bytes]
+
+
 class Draft(NamedTuple):
     """A subnet that somebody drafted."""
 
@@ -180,6 +191,10 @@ class RewardDistributor(Contract):
         self, subnet_id: int, pot: Pot, account: bytes, cumulative: int, index: int, proof: Sequence[bytes]
     ) -> Transaction:
         return self._send("claim", subnet_id, int(pot), account, cumulative, index, list(proof))
+
+    def claim_many(self, claims: Sequence[Claim]) -> Transaction:
+        """Pays many accounts in one transaction; what was claimed already is passed over."""
+        return self._send("claimMany", [(*one[:-1], list(one.proof)) for one in claims])
 
     def pay_dao(self, subnet_id: int) -> Transaction:
         return self._send("payDao", subnet_id)

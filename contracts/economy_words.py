@@ -31,6 +31,7 @@ ECONOMY_WORDS: Final[dict[str, str]] = {
     "CheckpointUnorderedInsertion": "the chain's clock went backwards",
     "ExitNotDue": "the exits of epoch {epoch} are paid from time {dueAt} (Unix seconds) on",
     "ExitTooShort": "stake can leave after {exitSeconds} s, before disputes of {windowSeconds} s are over",
+    "ExitWouldShorten": "stake can leave this vault after {delay} s, but subnets were founded on {least} s",
     "FailedCall": "the receiver refused the payment",
     "InsufficientBalance": "the contract holds {balance} wei, but {needed} are due",
     "NoVault": "no vault takes this stake; deposit it where the subnet's stake source counts it",

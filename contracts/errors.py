@@ -32,6 +32,7 @@ WORDS: Final[dict[str, str]] = {
     "ECDSAInvalidSignatureS": "the signature is malleable: its s is too high",
     "FinalityLags": "{limit} checkpoints of subnet {subnetId} wait above final height {finalHeight}; attest first",
     "IncompleteTable": "the validators named weigh {weight}, all of subnet {subnetId} weigh {total}",
+    "NoSha256": "this chain has no SHA-256 precompile: no court can stand on it",
     "NoContradiction": "the statements do not contradict each other: they are the same, or for two slots",
     "NoQuorum": "checkpoint {key} of subnet {subnetId} has no quorum",
     "NoSnapshot": "the weights of subnet {subnetId} were not taken down, or too long ago; call snapshot first",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAttestation} from "./interfaces/IAttestation.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
@@ -43,12 +44,12 @@ contract Attestation is IAttestation {
     /// @inheritdoc IAttestation
     function snapshot(uint256 subnetId, address[] calldata validators) external returns (uint256 snapshotId) {
         if (validators.length > MAX_VALIDATORS) revert TooManyValidators(validators.length, MAX_VALIDATORS);
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (address named,) = SUBNETS.contractsOf(subnetId);
         IOperatorRegistry operators = IOperatorRegistry(named);
         uint48 number = SafeCast.toUint48(block.number - 1);
-        uint256 total = operators.validatorWeightTotalAt(subnetId, number);
-        (uint256[] memory table, uint256 weight) = _table(operators, subnetId, validators, number);
-        if (weight != total || total == 0) revert IncompleteTable(subnetId, weight, total);
+        (uint256[] memory table, uint256 total) = _table(operators, subnetId, validators, number);
 
         bytes32 hash = keccak256(abi.encodePacked(table));
         _snapshots[subnetId].push(
@@ -69,6 +70,8 @@ contract Attestation is IAttestation {
 
     /// @inheritdoc IAttestation
     function begin(uint256 subnetId, uint64 height, bytes32 key) external {
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (, address anchor) = SUBNETS.contractsOf(subnetId);
         if (msg.sender != anchor) revert NotAnchor(subnetId, msg.sender);
         uint256 count = _snapshots[subnetId].length;
@@ -97,6 +100,8 @@ contract Attestation is IAttestation {
         if (keccak256(abi.encodePacked(table)) != taken.table) revert UnknownTable(subnetId, tally.snapshotId);
         if (signers == 0) revert NobodySigned();
         if (signers & tally.voted != 0) revert VotedAlready(subnetId, height, signers & tally.voted);
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
         if (tally.revealedAt == 0) tally.revealedAt = uint48(block.timestamp);
 
         (uint256 weight, bytes32[] memory votes) =
@@ -107,6 +112,8 @@ contract Attestation is IAttestation {
         tally.voted |= uint128(signers);
         tally.weight += uint96(weight);
         emit Revealed(subnetId, height, key, signers, tally.weight);
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
         if (tally.quorumAt == 0 && uint256(tally.weight) * 3 >= uint256(taken.total) * 2) {
             tally.quorumAt = uint48(block.timestamp);
             emit QuorumReached(subnetId, height, key);
@@ -146,23 +153,35 @@ contract Attestation is IAttestation {
         return (bytes26(bytes32(word)), uint48(word));
     }
 
-    /// @dev The words of a table, and their weight.
+    /// @dev The words of a table, and their weight: what the registry noted of all validators, at most what they have now.
+    ///      So stake that has left does not vote, whether or not anybody refreshed it.
     function _table(IOperatorRegistry operators, uint256 subnetId, address[] calldata validators, uint48 number)
         private
         view
-        returns (uint256[] memory table, uint256 weight)
+        returns (uint256[] memory table, uint256 total)
     {
         table = new uint256[](validators.length);
+        uint256 noted = 0;
         for (uint256 i = 0; i < validators.length; ++i) {
             if (i != 0 && validators[i] <= validators[i - 1]) revert NotAscending(validators[i]);
-            uint96 one = SafeCast.toUint96(operators.validatorWeightAt(subnetId, validators[i], number));
-            if (one == 0) revert NotValidating(subnetId, validators[i]);
-            table[i] = uint256(uint160(validators[i])) << 96 | one;
-            weight += one;
+            uint256 weight = operators.validatorWeightAt(subnetId, validators[i], number);
+            // Zero means never or none, of what nobody else can move.
+            // slither-disable-next-line incorrect-equality
+            if (weight == 0) revert NotValidating(subnetId, validators[i]);
+            noted += weight;
+            weight = Math.min(weight, operators.stakeSource().stake(validators[i]));
+            table[i] = uint256(uint160(validators[i])) << 96 | SafeCast.toUint96(weight);
+            total += weight;
         }
+        uint256 wanted = operators.validatorWeightTotalAt(subnetId, number);
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
+        if (noted != wanted || total == 0) revert IncompleteTable(subnetId, noted, wanted);
     }
 
     function _checkOpen(uint256 subnetId, uint64 height, bytes32 key, Tally memory tally) private view {
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
         if (tally.openedAt == 0 || tally.height != height) revert NotVoting(subnetId, height, key);
         uint256 opensAt = tally.openedAt + COMMIT_SECONDS;
         if (block.timestamp < opensAt) revert RevealsNotOpen(subnetId, key, opensAt);
@@ -188,7 +207,7 @@ contract Attestation is IAttestation {
         bytes32[] memory votes
     ) private view {
         mapping(address validator => uint256) storage committed = _commitments[subnetId][height];
-        uint256 done;
+        uint256 done = 0;
         for (uint256 i = 0; signers >> i != 0; ++i) {
             if (signers >> i & 1 == 0) continue;
             address validator = address(uint160(table[i] >> 96));

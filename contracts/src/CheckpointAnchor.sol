@@ -48,7 +48,11 @@ contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
     function bond(uint256 subnetId) external payable {
         // From its opening on a reader sees every bond, and so every rolling hash, from its beginning.
         if (SUBNETS.openedBlock(subnetId) == 0) revert SubnetClosed(subnetId);
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (address operators,) = SUBNETS.contractsOf(subnetId);
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (uint8 roles,,) = IOperatorRegistry(operators).standing(subnetId, msg.sender);
         if (roles & ROLE_COMPUTE == 0) revert NotComputing(subnetId, msg.sender);
         if (msg.value != BOND_WEI) revert WrongBond(msg.value, BOND_WEI);
@@ -72,6 +76,8 @@ contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
     /// @inheritdoc ICheckpointAnchor
     function withdrawBond(uint256 subnetId) external {
         Bond memory mine = _bonds[subnetId][msg.sender];
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
         if (mine.leftAt == 0) revert NotBonded(subnetId, msg.sender);
         uint256 free = mine.leftAt + CHALLENGE_SECONDS;
         bool locked = block.timestamp <= free || mine.disputes != 0;
@@ -102,7 +108,7 @@ contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
         record.depth = _depthAbove(subnetId, checkpoint.height, checkpoint.parent);
         record.parent = checkpoint.parent;
         record.proposer = place.proposer;
-        record.proposedAt = place.time;
+        record.proposedAt = _windowFrom(subnetId, checkpoint.parent, place.time);
         record.proposedBlock = place.blockNumber;
         record.height = checkpoint.height;
         record.status = Status.Open;
@@ -188,8 +194,17 @@ contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
         for (uint256 i = 1; i < place.later.length; i += 2) {
             rolling = _roll(rolling, place.later[i - 1], uint256(place.later[i]));
         }
+        // Two hashes.
+        // slither-disable-next-line incorrect-equality
         bool stands = rolling == rollingOf[subnetId][place.proposer];
         if (!stands) revert NotProposed(subnetId, key, place.proposer);
+    }
+
+    /// @dev A window begins no sooner than that of what stands below. A checkpoint can be opened, and so disputed, only above
+    ///      an opened one: who proposed it before its parent was known would have its window pass meanwhile.
+    function _windowFrom(uint256 subnetId, bytes32 parent, uint48 time) private view returns (uint48) {
+        uint48 below = _records[subnetId][parent].proposedAt;
+        return below > time ? below : time;
     }
 
     /// @dev The depth of a new record on `parent`, after checking that it may stand there.

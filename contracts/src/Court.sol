@@ -15,6 +15,8 @@ contract Court is ICourt {
     uint256 private constant LEAVES_A_PRIME = 64;
     uint256 private constant LEAVES_A_CHUNK = 128;
 
+    bytes32 private constant EMPTY_SHA256 = 0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855;
+
     address public immutable SUBNETS;
     ISlashingManager public immutable SLASHING;
     /// @notice What the offences cost, of 1e18.
@@ -22,6 +24,8 @@ contract Court is ICourt {
     uint64 public immutable WRONG_SUM_SHARE;
 
     constructor(address subnets, ISlashingManager slashing, uint64 equivocationShare, uint64 wrongSumShare) {
+        // Where the precompile is missing the call succeeds and answers nothing: any tree would have the same root.
+        if (sha256("") != EMPTY_SHA256) revert NoSha256();
         SUBNETS = subnets;
         SLASHING = slashing;
         EQUIVOCATION_SHARE = equivocationShare;
@@ -57,6 +61,8 @@ contract Court is ICourt {
         if (position.prime > 1 || position.index >= LEAVES_A_PRIME) {
             revert NoSuchPosition(position.prime, position.index);
         }
+        // Memory begins as zeros.
+        // slither-disable-next-line uninitialized-local
         uint256[64] memory total;
         for (uint256 i = 0; i < contributions.length; ++i) {
             _checkRoot(i, contributions[i], position, position.chunk, sum.chunks, sum.roots[i]);

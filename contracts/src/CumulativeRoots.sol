@@ -13,7 +13,14 @@ abstract contract CumulativeRoots is AccessManaged, ICumulativeRoots {
     /// @inheritdoc ICumulativeRoots
     uint48 public immutable ACTIVATION_DELAY;
 
-    mapping(uint256 subnetId => Root[]) private _roots;
+    /// @dev In place of a time: the guardian took the root back. Times have 47 bits.
+    uint48 private constant DISABLED = 1 << 47;
+    uint256 private constant TIME_BITS = 48;
+
+    /// @dev A root's first 26 bytes and the time from which it counts, in one word: a claim reads no more.
+    mapping(uint256 subnetId => mapping(uint256 index => uint256)) private _roots;
+    /// @inheritdoc ICumulativeRoots
+    mapping(uint256 subnetId => uint256) public rootCount;
 
     constructor(ISubnetRegistry subnets, uint48 activationDelay) {
         SUBNETS = subnets;
@@ -23,39 +30,38 @@ abstract contract CumulativeRoots is AccessManaged, ICumulativeRoots {
     /// @inheritdoc ICumulativeRoots
     function postRoot(uint256 subnetId, bytes32 root) external returns (uint256 index) {
         if (SUBNETS.economicsOf(subnetId).poster != msg.sender) revert NotPoster(subnetId, msg.sender);
-        index = _roots[subnetId].length;
+        index = rootCount[subnetId]++;
         uint48 activeFrom = Time.timestamp() + ACTIVATION_DELAY;
-        _roots[subnetId].push(Root(root, activeFrom, false));
+        _roots[subnetId][index] = uint256(bytes32(bytes26(root))) | activeFrom;
         emit RootPosted(subnetId, index, root, activeFrom);
     }
 
     /// @inheritdoc ICumulativeRoots
     function disableRoot(uint256 subnetId, uint256 index) external restricted {
-        if (index >= _roots[subnetId].length) revert UnknownRoot(subnetId, index);
-        _roots[subnetId][index].disabled = true;
+        _roots[subnetId][index] = _posted(subnetId, index) | DISABLED;
         emit RootDisabled(subnetId, index);
     }
 
     /// @inheritdoc ICumulativeRoots
     function rootOf(uint256 subnetId, uint256 index) external view returns (Root memory) {
-        if (index >= _roots[subnetId].length) revert UnknownRoot(subnetId, index);
-        return _roots[subnetId][index];
-    }
-
-    /// @inheritdoc ICumulativeRoots
-    function rootCount(uint256 subnetId) external view returns (uint256) {
-        return _roots[subnetId].length;
+        uint256 posted = _posted(subnetId, index);
+        return Root(bytes26(bytes32(posted)), uint48(posted) & ~DISABLED, posted & DISABLED != 0);
     }
 
     /// @dev Reverts unless an active root holds the leaf.
     function _checkLeaf(uint256 subnetId, uint256 index, bytes32 inner, bytes32[] calldata proof) internal view {
-        if (index >= _roots[subnetId].length) revert UnknownRoot(subnetId, index);
-        Root storage posted = _roots[subnetId][index];
-        (uint48 activeFrom, bool disabled) = (posted.activeFrom, posted.disabled);
-        if (disabled || Time.timestamp() < activeFrom) {
-            revert RootNotActive(subnetId, index, activeFrom, disabled);
+        uint256 posted = _posted(subnetId, index);
+        uint48 time = uint48(posted);
+        // A root that was taken back has a time that never comes.
+        if (block.timestamp < time) {
+            revert RootNotActive(subnetId, index, time & ~DISABLED, time & DISABLED != 0);
         }
-        bytes32 leaf = keccak256(bytes.concat(inner));
-        if (!MerkleProof.verifyCalldata(proof, posted.root, leaf)) revert WrongProof(subnetId, index);
+        uint256 found = uint256(MerkleProof.processProofCalldata(proof, keccak256(bytes.concat(inner))));
+        if ((found ^ posted) >> TIME_BITS != 0) revert WrongProof(subnetId, index);
+    }
+
+    function _posted(uint256 subnetId, uint256 index) private view returns (uint256 posted) {
+        posted = _roots[subnetId][index];
+        if (posted == 0) revert UnknownRoot(subnetId, index);
     }
 }

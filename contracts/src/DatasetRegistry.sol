@@ -15,6 +15,8 @@ contract DatasetRegistry is IDatasetRegistry, EIP712 {
 
     ISubnetRegistry public immutable SUBNETS;
 
+    // Written through a reference, which slither does not follow.
+    // slither-disable-next-line uninitialized-state
     mapping(uint256 subnetId => Dataset[]) private _datasets;
 
     constructor(ISubnetRegistry subnets) EIP712("2PM datasets", "1") {

@@ -17,7 +17,7 @@ contract EcdsaQuorum is IQuorumVerifier {
     {
         if (signers >> table.length != 0) revert NotInTable(signers, table.length);
         votes = new bytes32[](proof.length / SIGNATURE_BYTES);
-        uint256 done;
+        uint256 done = 0;
         for (uint256 i = 0; signers >> i != 0; ++i) {
             if (signers >> i & 1 == 0) continue;
             if (done == votes.length) revert BadProof(proof.length, (done + 1) * SIGNATURE_BYTES);
@@ -37,6 +37,8 @@ contract EcdsaQuorum is IQuorumVerifier {
 
     /// @dev The words of signature `index`; the caller knows that the proof is long enough.
     function _signature(bytes calldata proof, uint256 index) private pure returns (bytes32 r, bytes32 vs) {
+        // Copying the signatures would cost more than checking them.
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let where := add(proof.offset, shl(6, index))
             r := calldataload(where)

@@ -27,6 +27,8 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
     uint96[] private _weights;
     mapping(address operator => Checkpoints.Trace208) private _noted;
     /// @dev All that was ever slashed of an operator, by time.
+    // Written through a reference, which slither does not follow.
+    // slither-disable-next-line uninitialized-state
     mapping(address operator => Checkpoints.Trace208) private _slashed;
     /// @inheritdoc IStakeSource
     mapping(bytes32 offence => bool) public slashedFor;
@@ -87,6 +89,8 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
     /// @inheritdoc IStakeSource
     function note(address operator) public returns (uint256 present) {
         present = stake(operator);
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         _noted[operator].push(Time.timestamp(), SafeCast.toUint208(present));
         emit StakeNoted(operator, present);
     }
@@ -104,6 +108,8 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         if (when > Time.timestamp()) revert OffenceInFuture(when);
         slashedFor[offence] = true;
         uint256 present = stake(operator);
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
         uint256 wad = present == 0 ? 0 : Math.mulDiv(slashableStake(operator, when), share, present);
         if (wad > 0) amount = _slash(operator, wad, present);
         emit StakeSlashed(offence, operator, when, share, amount);
@@ -157,6 +163,8 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         );
         amount = Math.saturatingSub(present, note(operator));
         Checkpoints.Trace208 storage slashed = _slashed[operator];
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         slashed.push(Time.timestamp(), SafeCast.toUint208(slashed.latest() + amount));
     }
 

@@ -27,6 +27,9 @@ contract LocalStakeSource is ILocalStakeSource, AccessManaged {
 
     /// @inheritdoc ILocalStakeSource
     function setVault(IStakeVault vault, uint96 weight) external restricted {
+        // Subnets were founded on the exit delay that there is.
+        (uint48 delay, uint48 least) = (vault.EPOCH_SECONDS(), exitDelay());
+        if (delay < least) revert ExitWouldShorten(delay, least);
         _setVault(vault, weight);
     }
 
@@ -68,7 +71,7 @@ contract LocalStakeSource is ILocalStakeSource, AccessManaged {
     }
 
     /// @inheritdoc IStakeSource
-    function exitDelay() external view returns (uint48 least) {
+    function exitDelay() public view returns (uint48 least) {
         least = type(uint48).max;
         for (uint256 i = 0; i < _vaults.length; ++i) {
             uint48 delay = _vaults[i].vault.EPOCH_SECONDS();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
@@ -10,7 +11,7 @@ import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 import {ALL_ROLES, ROLE_VALIDATOR} from "./Roles.sol";
 
 /// @notice See {IOperatorRegistry}.
-contract OperatorRegistry is IOperatorRegistry {
+contract OperatorRegistry is IOperatorRegistry, ReentrancyGuardTransient {
     using Checkpoints for Checkpoints.Trace208;
 
     uint256 private constant PROOF_BYTES = 64;
@@ -36,10 +37,18 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
-    function register(uint256 subnetId, bytes32 peer, bytes calldata peerProof, uint8 roles) external payable {
+    // All that writes is guarded; what views tell meanwhile was true before.
+    // slither-disable-next-line reentrancy-eth
+    function register(uint256 subnetId, bytes32 peer, bytes calldata peerProof, uint8 roles)
+        external
+        payable
+        nonReentrant
+    {
         _checkEntry(subnetId, peer, peerProof, roles);
         if (msg.value > 0) {
             if (address(VAULT) == address(0)) revert NoVault();
+            // What else it returns is of no use here.
+            // slither-disable-next-line unused-return
             VAULT.deposit{value: msg.value}(msg.sender, msg.sender, msg.value);
         }
         uint256 stake = _SOURCE.note(msg.sender);
@@ -54,13 +63,15 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
-    function deregister(uint256 subnetId) external {
+    function deregister(uint256 subnetId) external nonReentrant {
         if (!_isActive(subnetId, msg.sender)) revert NotRegistered(subnetId, msg.sender);
         _end(subnetId, msg.sender);
     }
 
     /// @inheritdoc IOperatorRegistry
-    function refresh(uint256 subnetId, address[] calldata accounts) external {
+    // As above.
+    // slither-disable-next-line reentrancy-no-eth
+    function refresh(uint256 subnetId, address[] calldata accounts) external nonReentrant {
         for (uint256 i = 0; i < accounts.length; ++i) {
             if (!_isActive(subnetId, accounts[i])) continue;
             uint256 stake = _SOURCE.note(accounts[i]);
@@ -127,11 +138,15 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
+    // Named like the immutable that it stands for.
+    // solhint-disable-next-line func-name-mixedcase
     function SUBNETS() external view returns (address) {
         return address(_SUBNETS);
     }
 
     function _checkEntry(uint256 subnetId, bytes32 peer, bytes calldata peerProof, uint8 roles) private view {
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (address named,) = _SUBNETS.contractsOf(subnetId);
         if (named != address(this)) revert NotThisRegistry(subnetId, named);
         if (roles == 0 || roles & ~ALL_ROLES != 0) revert BadRoles(roles);
@@ -141,6 +156,8 @@ contract OperatorRegistry is IOperatorRegistry {
 
     function _isActive(uint256 subnetId, address account) private view returns (bool) {
         uint256 latest = _latest[subnetId][account];
+        // Zero means never or none, of what nobody else can move.
+        // slither-disable-next-line incorrect-equality
         return latest != 0 && _operators[subnetId][latest - 1].leftBlock == 0;
     }
 
@@ -153,8 +170,12 @@ contract OperatorRegistry is IOperatorRegistry {
 
     function _setWeight(uint256 subnetId, address account, uint256 weight) private {
         uint48 present = SafeCast.toUint48(block.number);
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (uint256 before,) = _weights[subnetId][account].push(present, SafeCast.toUint208(weight));
         uint256 total = _totals[subnetId].latest() + weight - before;
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         _totals[subnetId].push(present, SafeCast.toUint208(total));
     }
 }

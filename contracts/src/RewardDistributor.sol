@@ -57,13 +57,16 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
         uint256 index,
         bytes32[] calldata proof
     ) external returns (uint256 amount) {
-        if (pot == Pot.Dao) revert NotClaimable(pot);
-        _checkLeaf(subnetId, index, leafOf(subnetId, pot, account, cumulative), proof);
-        uint256 before = _claimed[subnetId][pot][account];
-        if (cumulative <= before) revert NothingDue(account, cumulative, before);
-        _claimed[subnetId][pot][account] = cumulative;
-        amount = cumulative - before;
-        _pay(subnetId, pot, account, amount);
+        amount = _claim(subnetId, pot, account, cumulative, index, proof);
+        if (amount == 0) revert NothingDue(account, cumulative, _claimed[subnetId][pot][account]);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimMany(Claim[] calldata claims) external returns (uint256 sum) {
+        for (uint256 i = 0; i < claims.length; ++i) {
+            Claim calldata one = claims[i];
+            sum += _claim(one.subnetId, one.pot, one.account, one.cumulative, one.index, one.proof);
+        }
     }
 
     /// @inheritdoc IRewardDistributor
@@ -87,6 +90,24 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
     /// @inheritdoc IRewardDistributor
     function leafOf(uint256 subnetId, Pot pot, address account, uint256 cumulative) public view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), subnetId, pot, account, cumulative));
+    }
+
+    /// @dev Pays what is due beyond what was paid, or nothing.
+    function _claim(
+        uint256 subnetId,
+        Pot pot,
+        address account,
+        uint256 cumulative,
+        uint256 index,
+        bytes32[] calldata proof
+    ) private returns (uint256 amount) {
+        if (pot == Pot.Dao) revert NotClaimable(pot);
+        _checkLeaf(subnetId, index, leafOf(subnetId, pot, account, cumulative), proof);
+        uint256 before = _claimed[subnetId][pot][account];
+        if (cumulative <= before) return 0;
+        _claimed[subnetId][pot][account] = cumulative;
+        amount = cumulative - before;
+        _pay(subnetId, pot, account, amount);
     }
 
     function _add(uint256 subnetId, Pot pot, uint256 amount) private {

@@ -36,6 +36,8 @@ contract SlashingManager is ISlashingManager, AccessManaged {
         restricted
     {
         if (_offences[offence].operator != address(0)) return;
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (address operators,) = SUBNETS.contractsOf(subnetId);
         IStakeSource source = IOperatorRegistry(operators).stakeSource();
         uint32 epoch = SafeCast.toUint32(block.timestamp / EPOCH_SECONDS);

@@ -30,8 +30,12 @@ contract StakeVault is IStakeVault, AccessManaged, ReentrancyGuardTransient {
 
     mapping(address operator => SharePool.Pool) private _active;
     mapping(address operator => mapping(uint256 epoch => SharePool.Pool)) private _leaving;
+    // Written through a reference, which slither does not follow.
+    // slither-disable-next-line uninitialized-state
     mapping(address operator => mapping(address owner => uint256[])) private _exitEpochs;
     /// @dev All that was ever slashed of an operator, by time.
+    // Written through a reference, which slither does not follow.
+    // slither-disable-next-line uninitialized-state
     mapping(address operator => Checkpoints.Trace208) private _slashed;
     /// @inheritdoc IStakeVault
     uint256 public unswept;
@@ -68,6 +72,8 @@ contract StakeVault is IStakeVault, AccessManaged, ReentrancyGuardTransient {
         assets = pool.remove(msg.sender, shares);
         if (assets == 0) revert ZeroAmount();
         epoch = currentEpoch() + 1;
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         _leaving[operator][epoch].add(msg.sender, assets);
         uint256[] storage epochs = _exitEpochs[operator][msg.sender];
         if (epochs.length == 0 || epochs[epochs.length - 1] != epoch) epochs.push(epoch);
@@ -145,6 +151,8 @@ contract StakeVault is IStakeVault, AccessManaged, ReentrancyGuardTransient {
     /// @dev Takes `assets` from the three pools in proportion.
     function _cut(address operator, uint256 assets) private {
         Checkpoints.Trace208 storage slashed = _slashed[operator];
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         slashed.push(Time.timestamp(), SafeCast.toUint208(slashed.latest() + assets));
         unswept += assets;
         uint256 epoch = currentEpoch();

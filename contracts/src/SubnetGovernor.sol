@@ -40,6 +40,8 @@ contract SubnetGovernor is
 
     uint256 private constant ALL_BPS = 10_000;
     uint256 private constant ALL_SHARES = 1e24;
+    /// @dev How the description of every draft's vote begins.
+    bytes private constant RESERVED = "Found subnet ";
 
     ISubnetRegistry public immutable SUBNETS;
     IRoyaltyVault public immutable ROYALTIES;
@@ -95,7 +97,8 @@ contract SubnetGovernor is
         if (ready.backed < backingNeeded) revert NotBackedEnough(draftId, ready.backed, backingNeeded);
         (address[] memory targets, uint256[] memory values, bytes[] memory calldatas, string memory description) =
             actionOf(salt, terms);
-        proposalId = _propose(targets, values, calldatas, description, ready.proposer);
+        // Whoever drafted it cannot cancel the vote either: others have burned for it.
+        proposalId = _propose(targets, values, calldatas, description, address(this));
         ready.proposalId = proposalId;
         emit SubnetSubmitted(draftId, proposalId);
     }
@@ -109,11 +112,13 @@ contract SubnetGovernor is
         bytes32 draftId = draftIdOf(salt, terms);
         Draft storage voted = _drafts[draftId];
         if (voted.proposalId == 0 || voted.subnetId != 0) revert NotSubmitted(draftId);
-        subnetId = SUBNETS.found(terms);
+        subnetId = SUBNETS.subnetCount() + 1;
         voted.subnetId = subnetId;
         uint256 reserved = ALL_SHARES * terms.economics.backerBps / ALL_BPS;
         _reserved[draftId] = reserved;
         emit DraftFounded(draftId, subnetId);
+        uint256 made = SUBNETS.found(terms);
+        if (made != subnetId) revert OtherSubnetFounded(subnetId, made);
         ROYALTIES.open(subnetId, reserved);
     }
 
@@ -160,7 +165,7 @@ contract SubnetGovernor is
         calldatas = new bytes[](1);
         targets[0] = address(this);
         calldatas[0] = abi.encodeCall(ISubnetGovernor.foundSubnet, (salt, terms));
-        description = string.concat("Found subnet ", Strings.toHexString(uint256(draftIdOf(salt, terms)), 32));
+        description = string.concat(string(RESERVED), Strings.toHexString(uint256(draftIdOf(salt, terms)), 32));
     }
 
     // -- what OpenZeppelin's parts leave open ---------------------------------------------------------------------------
@@ -216,6 +221,19 @@ contract SubnetGovernor is
 
     function _executor() internal view override(Governor, GovernorTimelockControl) returns (address) {
         return super._executor();
+    }
+
+    /// @dev A vote's id is the hash of what it says. Who could propose a draft's very vote before it is backed, would have
+    ///      it lost or void by the time it is submitted, and all that was burned for it.
+    function _isValidDescriptionForProposer(address who, string memory description)
+        internal
+        view
+        virtual
+        override
+        returns (bool)
+    {
+        bool reserved = bytes13(bytes(description)) == bytes13(RESERVED);
+        return !reserved && super._isValidDescriptionForProposer(who, description);
     }
 
     function _open(bytes32 draftId) private view returns (Draft storage found) {

@@ -7,7 +7,7 @@ import {ICheckpointAnchor} from "../src/interfaces/ICheckpointAnchor.sol";
 import {IQuorumVerifier} from "../src/interfaces/IQuorumVerifier.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Statement, Statements} from "../src/Statements.sol";
-import {vm} from "./Kit.sol";
+import {Handler, vm} from "./Kit.sol";
 import {SubnetsDouble, World} from "./World.sol";
 
 /// @notice Believes everything, and shows no single votes: what an aggregating scheme looks like.
@@ -25,7 +25,7 @@ contract AggregateDouble is IQuorumVerifier {
 }
 
 /// @notice Five heights with two checkpoints each; random commitments and reveals by validators that cheat.
-contract VoteHandler is World {
+contract VoteHandler is World, Handler {
     bytes32[2][5] public candidates;
     /// @notice What each validator was counted for, twice if it was counted twice.
     mapping(uint256 validator => mapping(uint256 height => uint256)) public counted;
@@ -43,8 +43,13 @@ contract VoteHandler is World {
     function commit(uint256 who, uint64 height, uint256 which) external {
         (who, height, which) = (who % 4, height % 5, which % 2);
         bytes memory vote = _vote(who, height, candidates[height][which]);
+        (, uint48 time) = attestation.commitmentOf(SUBNET, height, vm.addr(keys[who]));
         vm.prank(vm.addr(keys[who]));
-        try attestation.commit(SUBNET, height, keccak256(vote)) {} catch {}
+        try attestation.commit(SUBNET, height, keccak256(vote)) {
+            _told(true, time == 0);
+        } catch {
+            _told(false, time == 0);
+        }
     }
 
     function reveal(uint256 signers, uint64 height, uint256 which) external {
@@ -122,6 +127,24 @@ contract AttestationTest is World {
         vm.assertEq(uint256(taken.total), 11 * WEIGHT);
         vm.assertEq(uint256(taken.blockNumber), block.number - 1);
         vm.assertEq(uint256(taken.takenAt), block.timestamp);
+    }
+
+    /// @dev What the registry noted is as old as the last refresh, which nobody must make.
+    function test_snapshot_stakeThatLeftDoesNotVote() public {
+        operators.lose(vm.addr(keys[0]), WEIGHT);
+        operators.lose(vm.addr(keys[1]), 1);
+        uint256 id = _snapshot();
+        vm.assertEq(uint256(attestation.snapshotOf(SUBNET, id).total), 3 * WEIGHT - 1);
+        table[0] -= WEIGHT;
+        table[1] -= 1;
+        vm.assertEq(attestation.snapshotOf(SUBNET, id).table, keccak256(abi.encodePacked(table)));
+        for (uint256 i = 0; i < 4; ++i) operators.lose(vm.addr(keys[i]), WEIGHT);
+        vm.expectPartialRevert(IAttestation.IncompleteTable.selector);
+        this.again();
+    }
+
+    function again() external {
+        _snapshot();
     }
 
     // -- begin
@@ -314,6 +337,11 @@ contract AttestationTest is World {
         for (uint256 height = 0; height < 5; ++height) {
             for (uint256 i = 0; i < 4; ++i) vm.assertLt(_handler.counted(i, height), 2, "votes");
         }
+    }
+
+    /// @dev There are 20 commitments to make; all that follow must be refused.
+    function afterInvariant() public view {
+        vm.assertEq(_handler.surprises(), 0);
     }
 
     function invariant_quorumHasTwoThirds() public view {

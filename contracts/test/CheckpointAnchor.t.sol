@@ -365,6 +365,24 @@ contract CheckpointAnchorTest is World {
         vm.assertEq(anchor.finalKey(SUBNET), key);
     }
 
+    /// @dev Nobody can open, and so dispute, a checkpoint whose parent is not known. If its window began with its proposal,
+    ///      it would be over by the time that its proposer lets the parent be known.
+    function test_open_windowsDoNotPassUnseen() public {
+        bytes32 below = _key(_checkpoint(1, 0));
+        ICheckpointAnchor.Checkpoint memory it = _checkpoint(2, below);
+        ICheckpointAnchor.Place memory place = _propose(_proposer("sly"), it);
+        vm.expectPartialRevert(ICheckpointAnchor.UnknownParent.selector);
+        anchor.open(SUBNET, it, place);
+        _pass(CHALLENGE + 1);
+        _open(_checkpoint(1, 0));
+        anchor.open(SUBNET, it, place);
+        vm.assertEq(uint256(anchor.recordOf(SUBNET, _key(it)).proposedAt), block.timestamp);
+        vm.warp(block.timestamp + CHALLENGE);
+        bytes32 key = _key(it);
+        vm.prank(game);
+        anchor.hold(SUBNET, key);
+    }
+
     function test_open_recordsAndBeginsTheVote() public {
         bytes32 below = _open(_checkpoint(1, 0));
         _pass(3);

@@ -6,15 +6,17 @@ import {ICourt} from "../src/interfaces/ICourt.sol";
 import {ISlashingManager} from "../src/interfaces/ISlashingManager.sol";
 import {Sha256Merkle} from "../src/libraries/Sha256Merkle.sol";
 import {KIND_AGGREGATE, KIND_VOTE, Statement, Statements} from "../src/Statements.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
 
 /// @notice Notes what was reported.
 contract SlashingDouble {
     mapping(bytes32 offence => address) public culprit;
     uint256 public reports;
+    mapping(address operator => uint256) public times;
 
     function report(bytes32 offence, uint256, address operator, uint48, uint64) external {
         culprit[offence] = operator;
+        ++times[operator];
         ++reports;
     }
 }
@@ -29,6 +31,91 @@ contract Climber {
     }
 }
 
+/// @notice An honest operator states one value for each slot, a liar two; anybody reports any pair, signatures swapped too.
+contract CourtHandler is Handler {
+    uint256 private constant HONEST = 11;
+    uint256 private constant LIAR = 12;
+    address private constant REGISTRY = address(0x1111111111111111111111111111111111111111);
+    Court private _court;
+    SlashingDouble public slashing;
+
+    constructor() {
+        slashing = new SlashingDouble();
+        _court = new Court(REGISTRY, ISlashingManager(address(slashing)), 0.5e18, 0.5e18);
+    }
+
+    function honest() external pure returns (address) {
+        return vm.addr(HONEST);
+    }
+
+    /// @dev Two of the honest one's statements, near each other.
+    function accuse(uint256 slot, uint256 near, uint256 chain) external {
+        Statement memory one = _statement(slot, 0);
+        Statement memory other = _statement(slot + near % 3, 0);
+        _try(one, _sign(HONEST, one), other, _sign(HONEST, other), false);
+        chain = chain % 2 == 0 ? block.chainid : 5;
+        _elsewhere(one, slot, chain);
+    }
+
+    /// @dev Its signature under what it never stated, or the liar's.
+    function forge(uint256 slot, bytes32 value, bool liars) external {
+        Statement memory one = _statement(slot, 0);
+        Statement memory other = _statement(slot, 0);
+        other.value = value;
+        bytes32[2] memory made = liars ? _sign(LIAR, other) : _sign(HONEST, one);
+        _try(one, _sign(HONEST, one), other, made, false);
+    }
+
+    function convict(uint256 slot, uint64 lie) external {
+        Statement memory one = _statement(slot, 0);
+        Statement memory other = _statement(slot, 1 + lie);
+        _try(one, _sign(LIAR, one), other, _sign(LIAR, other), true);
+    }
+
+    function convictByEpoch(uint256 slot) external {
+        Statement memory one = _statement(slot, 0);
+        Statement memory other = _statement(slot, 0);
+        ++other.epoch;
+        _try(one, _sign(LIAR, one), other, _sign(LIAR, other), true);
+    }
+
+    /// @dev What it signed on another chain, or under another registry, is of no use here.
+    function _elsewhere(Statement memory one, uint256 slot, uint256 chain) private {
+        uint256 here = block.chainid;
+        Statement memory other = _statement(slot, 7);
+        vm.chainId(chain);
+        bytes32 digest = Statements.digest(other, chain == here ? address(this) : REGISTRY);
+        vm.chainId(here);
+        (bytes32 r, bytes32 vs) = vm.signCompact(HONEST, digest);
+        _try(one, _sign(HONEST, one), other, [r, vs], false);
+    }
+
+    function _try(
+        Statement memory one,
+        bytes32[2] memory first,
+        Statement memory other,
+        bytes32[2] memory second,
+        bool guilty
+    ) private {
+        try _court.equivocation(one, first, other, second) {
+            _told(true, guilty);
+        } catch {
+            _told(false, guilty);
+        }
+    }
+
+    function _statement(uint256 slot, uint64 lie) private pure returns (Statement memory) {
+        slot = slot % 500;
+        bytes32 value = keccak256(abi.encode(slot, lie));
+        return Statement(uint8(1 + slot % 6), 1 + slot % 2, uint64(slot / 50), uint64(slot / 5), uint64(slot % 5), value);
+    }
+
+    function _sign(uint256 key, Statement memory statement) private view returns (bytes32[2] memory) {
+        (bytes32 r, bytes32 vs) = vm.signCompact(key, Statements.digest(statement, REGISTRY));
+        return [r, vs];
+    }
+}
+
 contract CourtTest is Kit {
     address private constant REGISTRY = address(0x1111111111111111111111111111111111111111);
     uint256 private constant KEY = 77;
@@ -38,10 +125,25 @@ contract CourtTest is Kit {
 
     Court private _court;
     SlashingDouble private _slashing;
+    CourtHandler private _handler;
 
     function setUp() public {
         _slashing = new SlashingDouble();
         _court = new Court(REGISTRY, ISlashingManager(address(_slashing)), 0.5e18, 0.5e18);
+        _handler = new CourtHandler();
+        _target(address(_handler));
+    }
+
+    /// @dev Where there is no precompile a call to it succeeds and answers nothing. Solidity takes what stands in memory.
+    function test_noCourtWithoutSha256() public {
+        vm.mockCall(address(2), "", "");
+        vm.expectRevert(ICourt.NoSha256.selector);
+        new Court(REGISTRY, ISlashingManager(address(_slashing)), 0.5e18, 0.5e18);
+    }
+
+    function invariant_honestStatementsNeverLose() public view {
+        vm.assertEq(_handler.surprises(), 0);
+        vm.assertEq(_handler.slashing().times(_handler.honest()), 0);
     }
 
     // -- shared vectors

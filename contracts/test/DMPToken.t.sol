@@ -6,12 +6,12 @@ import {DMPToken} from "../src/DMPToken.sol";
 import {TwoPMToken} from "../src/TwoPMToken.sol";
 import {IDMPToken} from "../src/interfaces/IDMPToken.sol";
 import {Powers, bound} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
 
 uint48 constant EXIT_SECONDS = 7 days;
 
 /// @notice Random people do random things.
-contract DMPTokenHandler is Kit {
+contract DMPTokenHandler is Handler {
     TwoPMToken private _token;
     DMPToken private _dmp;
     address private _timelock;
@@ -29,6 +29,7 @@ contract DMPTokenHandler is Kit {
         _token.approve(address(_dmp), amount);
         _dmp.stake(amount);
         vm.stopPrank();
+        _told(true);
     }
 
     function requestExit(uint256 who, uint256 amount) external {
@@ -36,13 +37,20 @@ contract DMPTokenHandler is Kit {
         if (held == 0) return;
         vm.prank(_people[who % 3]);
         _dmp.requestExit(bound(amount, 1, held));
+        _told(true);
     }
 
     function claimExit(uint256 who, uint256 index) external {
         uint256 count = _dmp.exits(_people[who % 3]).length;
         if (count == 0) return;
+        IDMPToken.Exit memory exit = _dmp.exits(_people[who % 3])[index % count];
+        bool due = exit.claimableAt != 0 && exit.claimableAt <= block.timestamp;
         vm.prank(_people[who % 3]);
-        try _dmp.claimExit(index % count) {} catch {}
+        try _dmp.claimExit(index % count) {
+            _told(true, due);
+        } catch {
+            _told(false, due);
+        }
     }
 
     function burn(uint256 who, uint256 amount) external {
@@ -50,16 +58,19 @@ contract DMPTokenHandler is Kit {
         if (held == 0) return;
         vm.prank(_timelock);
         _dmp.burn(_people[who % 3], bound(amount, 1, held));
+        _told(true);
     }
 
     function spend(uint256 amount) external {
         amount = bound(amount, 0, _dmp.burned() - _dmp.spent());
         vm.prank(_timelock);
         _dmp.spend(address(this), amount);
+        _told(true);
     }
 
     function wait(uint256 time) external {
         vm.warp(block.timestamp + bound(time, 1, 5 days));
+        _told(true);
     }
 }
 
@@ -68,6 +79,7 @@ contract DMPTokenTest is Kit {
     DMPToken private _dmp;
     address private _timelock;
     address private _ann;
+    DMPTokenHandler private _handler;
 
     function setUp() public {
         _timelock = _name("timelock");
@@ -77,9 +89,9 @@ contract DMPTokenTest is Kit {
         _token.transfer(_ann, 100);
         vm.prank(_ann);
         _token.approve(address(_dmp), 100);
-        DMPTokenHandler handler = new DMPTokenHandler(_token, _dmp, _timelock);
-        _token.transfer(address(handler), 1e32);
-        _target(address(handler));
+        _handler = new DMPTokenHandler(_token, _dmp, _timelock);
+        _token.transfer(address(_handler), 1e32);
+        _target(address(_handler));
     }
 
     function test_stakingMintsVotesOneForOne() public {
@@ -188,6 +200,10 @@ contract DMPTokenTest is Kit {
 
     function invariant_supplyIsStakedLessQueuedLessBurned() public view {
         vm.assertEq(_dmp.totalSupply(), _dmp.staked() - _dmp.queued() - _dmp.burned());
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function invariant_theTreasuryIsCovered() public view {

@@ -6,9 +6,55 @@ import {SubnetRegistry} from "../src/SubnetRegistry.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Ground} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
+
+/// @notice Three providers commit and supersede; a copy of every commitment is kept as it was first.
+contract DatasetHandler is Handler {
+    DatasetRegistry private _datasets;
+    IDatasetRegistry.Dataset[] public first;
+    address[3] private _people;
+
+    constructor(DatasetRegistry datasets) {
+        _datasets = datasets;
+        _people = [_name("ann"), _name("bob"), _name("cyd")];
+    }
+
+    function commit(uint256 who, bytes32 root, uint64 rows, uint256 supersedes) external {
+        address person = _people[who % 3];
+        supersedes = first.length == 0 ? 0 : supersedes % (first.length + 1);
+        bool fits = root != 0 && rows != 0 && (supersedes == 0 || _open(person, supersedes));
+        vm.prank(person);
+        try _datasets.commit(1, "any", root, rows, supersedes, person, "") returns (uint256 id) {
+            _told(id == first.length + 1, fits);
+            first.push(_datasets.dataset(1, id));
+        } catch {
+            _told(false, fits);
+        }
+    }
+
+    /// @notice Somebody else's root again, and its own: both are other commitments.
+    function copy(uint256 which) external {
+        if (first.length == 0) return;
+        this.commit(which, first[which % first.length].root, 1, 0);
+    }
+
+    function count() external view returns (uint256) {
+        return first.length;
+    }
+
+    function made(uint256 id) external view returns (IDatasetRegistry.Dataset memory) {
+        return first[id - 1];
+    }
+
+    function _open(address person, uint256 id) private view returns (bool) {
+        IDatasetRegistry.Dataset memory old = _datasets.dataset(1, id);
+        return old.provider == person && old.supersededBy == 0;
+    }
+}
 
 contract DatasetRegistryTest is Kit {
+    DatasetHandler private _handler;
+
     uint256 private constant KEY = 0x5160E5;
     DatasetRegistry private _datasets;
     address private _hospital;
@@ -22,6 +68,8 @@ contract DatasetRegistryTest is Kit {
         terms.schema = "schema";
         ground.SUBNETS().found(terms);
         _datasets = new DatasetRegistry(ground.SUBNETS());
+        _handler = new DatasetHandler(_datasets);
+        _target(address(_handler));
     }
 
     function test_aProviderCommits() public {
@@ -95,6 +143,25 @@ contract DatasetRegistryTest is Kit {
         vm.prank(_ann);
         vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.AlreadySuperseded.selector, 1, 1, 2));
         _datasets.commit(1, "any", "newer", 5, 1, _ann, "");
+    }
+
+    function invariant_commitmentsAreImmutable() public view {
+        for (uint256 id = 1; id <= _handler.count(); ++id) {
+            IDatasetRegistry.Dataset memory now_ = _datasets.dataset(1, id);
+            IDatasetRegistry.Dataset memory then = _handler.made(id);
+            if (now_.supersededBy != 0) {
+                IDatasetRegistry.Dataset memory by = _datasets.dataset(1, now_.supersededBy);
+                vm.assertEq(by.supersedes, id);
+                vm.assertEq(by.provider, then.provider);
+                vm.assertLt(id, now_.supersededBy, "an older one supersedes");
+            }
+            now_.supersededBy = then.supersededBy;
+            vm.assertEq(keccak256(abi.encode(now_)), keccak256(abi.encode(then)));
+        }
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function _commit(bytes32 root, uint256 supersedes) private returns (uint256) {

@@ -39,6 +39,15 @@ contract EcdsaQuorumTest is Kit {
         _verifier.verify(DIGEST, _table(3), 3, wrong);
     }
 
+    /// @dev The precompile answers nothing to what is no signature, and a careless verifier takes that for address 0.
+    function test_nobodysSignatureIsNobodys() public {
+        vm.assertEq(ecrecover(DIGEST, 27, bytes32(0), bytes32(uint256(1))), address(0));
+        uint256[] memory table = new uint256[](1);
+        table[0] = 100;
+        vm.expectRevert(ECDSA.ECDSAInvalidSignature.selector);
+        _verifier.verify(DIGEST, table, 1, abi.encodePacked(bytes32(0), bytes32(uint256(1))));
+    }
+
     /// @dev (r, -s) with the other parity is a signature of the same key, too: one vote must have one hash.
     function test_malleatedSignaturesAreRefused() public {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(1, DIGEST);

@@ -6,8 +6,8 @@ import {EigenLayerStakeSource} from "../src/EigenLayerStakeSource.sol";
 import {IAVSRegistrar, IAllocationManager, IDelegationManager} from "../src/interfaces/IEigenLayer.sol";
 import {IEigenLayerStakeSource} from "../src/interfaces/IEigenLayerStakeSource.sol";
 import {IStakeSource} from "../src/interfaces/IStakeSource.sol";
-import {Powers} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Powers, bound} from "./Economy.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
 
 /// @notice EigenLayer as its published interface says that it behaves, as far as we use it.
 contract EigenLayerDouble is IAllocationManager, IDelegationManager {
@@ -93,7 +93,70 @@ contract EigenLayerDouble is IAllocationManager, IDelegationManager {
     }
 }
 
+/// @notice Two operators allocate more and less, are noted and slashed, several times for one time.
+contract EigenHandler is Handler {
+    EigenLayerDouble private _eigen;
+    EigenLayerStakeSource private _source;
+    address[2] private _people;
+    address private _strategy;
+    uint256 private _offences;
+    uint256 public beyond;
+    /// @dev When each was noted, with how much; and what was taken for each of these times.
+    uint48[] private _times;
+    mapping(address operator => mapping(uint48 when => uint256)) private _then;
+    mapping(address operator => mapping(uint48 when => uint256)) private _taken;
+
+    constructor() {
+        (_people, _strategy) = ([_name("ann"), _name("bob")], _name("strategy"));
+        _eigen = new EigenLayerDouble();
+        address[] memory strategies = new address[](1);
+        uint96[] memory weights = new uint96[](1);
+        (strategies[0], weights[0]) = (_strategy, 1e18);
+        _source =
+            new EigenLayerStakeSource(_eigen, _eigen, strategies, weights, 12, address(new Powers(address(this))));
+        for (uint256 i = 0; i < 2; ++i) {
+            _eigen.become(_people[i]);
+            _eigen.join(_people[i], address(_source), 0);
+        }
+        _note();
+    }
+
+    function allocate(uint256 who, uint256 amount) external {
+        _eigen.allocate(_people[who % 2], _strategy, bound(amount, 1e9, 1e24));
+        _note();
+        _told(true);
+    }
+
+    function slash(uint256 who, uint256 which, uint64 share) external {
+        address person = _people[who % 2];
+        uint48 when = _times[which % _times.length];
+        uint256 most = _source.slashableStake(person, when);
+        uint256 taken = _source.slash(person, when, uint64(bound(share, 1, 1e18)), bytes32(++_offences));
+        // EigenLayer's shares have 18 places: what it takes is less by at most that part of all there is.
+        if (taken > most + 1e6) ++beyond;
+        _taken[person][when] += taken;
+        if (_taken[person][when] > _then[person][when] + 1e6) ++beyond;
+        _told(true);
+    }
+
+    function wait(uint256 time) external {
+        vm.warp(block.timestamp + bound(time, 1, 500));
+        _note();
+        _told(true);
+    }
+
+    function _note() private {
+        uint48 present = uint48(block.timestamp);
+        _times.push(present);
+        for (uint256 i = 0; i < 2; ++i) {
+            uint256 noted = _source.note(_people[i]);
+            if (noted > _then[_people[i]][present]) _then[_people[i]][present] = noted;
+        }
+    }
+}
+
 contract EigenLayerStakeSourceTest is Kit {
+    EigenHandler private _handler;
     EigenLayerDouble private _eigen;
     EigenLayerStakeSource private _source;
     address private _op;
@@ -102,6 +165,8 @@ contract EigenLayerStakeSourceTest is Kit {
 
     function setUp() public {
         (_op, _first, _second) = (_name("operator"), _name("strategy 1"), _name("strategy 2"));
+        _handler = new EigenHandler();
+        _target(address(_handler));
         if (_first > _second) (_first, _second) = (_second, _first);
         _eigen = new EigenLayerDouble();
         address[] memory strategies = new address[](2);
@@ -235,6 +300,14 @@ contract EigenLayerStakeSourceTest is Kit {
         vm.prank(_op);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _op));
         _source.slash(_op, uint48(block.timestamp), 1, "one");
+    }
+
+    function invariant_slashesAreOfWhatWasNoted() public view {
+        vm.assertEq(_handler.beyond(), 0);
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function test_theExitDelayIsEigenLayersShortest() public view {

@@ -87,3 +87,27 @@ abstract contract Kit {
         vm.label(account, who);
     }
 }
+
+/// @title Makes the random calls of an invariant test, and tells how many of them did something
+abstract contract Handler is Kit {
+    uint256 public tried;
+    uint256 public refused;
+    uint256 public surprises;
+
+    /// @notice What a run must end with: calls that only revert show nothing.
+    function mostSucceeded() external view {
+        vm.assertEq(surprises, 0);
+        if (tried >= 16) vm.assertLe(refused * 2, tried, "most calls were refused");
+    }
+
+    /// @dev As {_told}, where the handler knows what should happen.
+    function _told(bool done, bool wanted) internal {
+        _told(done);
+        if (done != wanted) ++surprises;
+    }
+
+    function _told(bool done) internal {
+        ++tried;
+        if (!done) ++refused;
+    }
+}

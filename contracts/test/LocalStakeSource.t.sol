@@ -3,15 +3,97 @@ pragma solidity ^0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {LocalStakeSource} from "../src/LocalStakeSource.sol";
+import {SubnetRegistry} from "../src/SubnetRegistry.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {TwoPMToken} from "../src/TwoPMToken.sol";
 import {ILocalStakeSource} from "../src/interfaces/ILocalStakeSource.sol";
 import {IStakeSource} from "../src/interfaces/IStakeSource.sol";
 import {IStakeVault} from "../src/interfaces/IStakeVault.sol";
-import {Powers} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
+import {Ground, Powers, bound} from "./Economy.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
+
+/// @notice Two operators stake in up to four vaults, leave and are slashed; subnets are founded on their exit delay.
+contract SourceHandler is Handler {
+    SubnetRegistry public immutable SUBNETS;
+    LocalStakeSource public immutable SOURCE;
+    Ground private _ground;
+    uint256 private _offences;
+    uint256 public beyond;
+    address[2] private _people;
+
+    constructor() {
+        _people = [_name("ann"), _name("bob")];
+        _ground = new Ground(address(this));
+        (SUBNETS, SOURCE) = (_ground.SUBNETS(), _ground.SOURCE());
+        vm.warp(block.timestamp + 1 days);
+    }
+
+    function stake(uint256 who, uint256 which, uint256 amount) external {
+        amount = bound(amount, 1e6, 1e24);
+        vm.deal(address(this), amount);
+        _at(which).deposit{value: amount}(_people[who % 2], _people[who % 2], amount);
+        _told(true);
+    }
+
+    function leave(uint256 who, uint256 which, uint256 part) external {
+        address person = _people[who % 2];
+        IStakeVault vault = _at(which);
+        (uint256 shares,) = vault.stakeOf(person, person);
+        vm.prank(person);
+        try vault.requestExit(person, shares * bound(part, 1, 100) / 100) {
+            _told(true);
+        } catch {
+            _told(false);
+        }
+    }
+
+    function slash(uint256 who, uint256 ago, uint64 share) external {
+        address person = _people[who % 2];
+        uint48 when = uint48(block.timestamp - ago % 3 * 1 hours);
+        uint256 most = SOURCE.slashableStake(person, when);
+        uint256 taken = SOURCE.slash(person, when, uint64(bound(share, 1, 1e18)), bytes32(++_offences));
+        if (taken > most) ++beyond;
+        _told(true);
+    }
+
+    function found(uint32 anchor, uint32 challenge, uint32 resolution) external {
+        ISubnetRegistry.Terms memory terms = _ground.terms(address(this), address(this));
+        (anchor, challenge, resolution) = (anchor % 12 hours, challenge % 12 hours, resolution % 12 hours);
+        terms.windows = ISubnetRegistry.Windows(anchor, challenge, resolution);
+        bool fits = uint256(anchor) + challenge + resolution <= SOURCE.exitDelay();
+        try SUBNETS.found(terms) {
+            _told(true, fits);
+        } catch {
+            _told(false, fits);
+        }
+    }
+
+    function addVault(uint48 epoch) external {
+        epoch = uint48(bound(epoch, 1, 2 days));
+        StakeVault vault = new StakeVault(address(0), epoch, address(1), address(_ground.POWERS()));
+        bool fits = epoch >= SOURCE.exitDelay() && SOURCE.vaults().length < 4;
+        try SOURCE.setVault(vault, 0.5e18) {
+            _told(true, fits);
+        } catch {
+            _told(false, fits);
+        }
+    }
+
+    function wait(uint256 time) external {
+        vm.warp(block.timestamp + bound(time, 1, 10 hours));
+        _told(true);
+    }
+
+    function _at(uint256 which) private view returns (IStakeVault) {
+        ILocalStakeSource.WeighedVault[] memory all = SOURCE.vaults();
+        return all[which % all.length].vault;
+    }
+}
 
 contract LocalStakeSourceTest is Kit {
+    SourceHandler private _handler;
+
     uint64 private constant VAULT_ROLE = 7;
     uint48 private constant COIN_EPOCH = 2 days;
     uint48 private constant TOKEN_EPOCH = 1 days;
@@ -25,6 +107,8 @@ contract LocalStakeSourceTest is Kit {
     address private _op;
 
     function setUp() public {
+        _handler = new SourceHandler();
+        _target(address(_handler));
         (_slasher, _op) = (_name("slasher"), _name("operator"));
         _powers = new Powers(address(this));
         _token = new TwoPMToken(address(this), 1e27);
@@ -122,12 +206,44 @@ contract LocalStakeSourceTest is Kit {
     }
 
     function test_thereIsALimitOfVaults() public {
-        _source.setVault(StakeVault(_name("third")), 1);
-        _source.setVault(StakeVault(_name("fourth")), 1);
+        _source.setVault(_vault(TOKEN_EPOCH), 1);
+        _source.setVault(_vault(COIN_EPOCH), 1);
+        StakeVault fifth = _vault(COIN_EPOCH);
         vm.expectRevert(abi.encodeWithSelector(ILocalStakeSource.TooManyVaults.selector, 4));
-        _source.setVault(StakeVault(_name("fifth")), 1);
+        _source.setVault(fifth, 1);
         vm.expectRevert(ILocalStakeSource.NoVault.selector);
         new LocalStakeSource(new ILocalStakeSource.WeighedVault[](0), address(_powers));
+    }
+
+    /// @dev Else stake would leave before the disputes of subnets that were founded on the longer delay are over.
+    function test_theExitDelayNeverShrinks() public {
+        StakeVault hasty = _vault(TOKEN_EPOCH - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(ILocalStakeSource.ExitWouldShorten.selector, TOKEN_EPOCH - 1, TOKEN_EPOCH)
+        );
+        _source.setVault(hasty, 1);
+        vm.assertEq(_source.exitDelay(), TOKEN_EPOCH);
+    }
+
+    function invariant_slashesAreOfWhatWasThere() public view {
+        vm.assertEq(_handler.beyond(), 0);
+    }
+
+    function invariant_exitsOutlastDisputes() public view {
+        SubnetRegistry subnets = _handler.SUBNETS();
+        for (uint256 id = 1; id <= subnets.subnetCount(); ++id) {
+            ISubnetRegistry.Windows memory windows = subnets.windowsOf(id);
+            uint256 sum = uint256(windows.anchorSeconds) + windows.challengeSeconds + windows.resolutionSeconds;
+            vm.assertLe(sum, _handler.SOURCE().exitDelay(), "windows");
+        }
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
+    }
+
+    function _vault(uint48 epoch) private returns (StakeVault) {
+        return new StakeVault(address(0), epoch, _name("treasury"), address(_powers));
     }
 
     function test_onlyTheTimelockSetsVaults() public {

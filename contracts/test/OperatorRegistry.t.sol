@@ -5,10 +5,10 @@ import {OperatorRegistry} from "../src/OperatorRegistry.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {IOperatorRegistry} from "../src/interfaces/IOperatorRegistry.sol";
 import {Ground, bound} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
 
 /// @notice Operators come, go, gain and lose stake in two subnets, and somebody refreshes now and then.
-contract OperatorHandler is Kit {
+contract OperatorHandler is Handler {
     OperatorRegistry private _registry;
     StakeVault private _vault;
     address[4] public people;
@@ -20,38 +20,56 @@ contract OperatorHandler is Kit {
 
     function register(uint256 subnet, uint256 who, uint256 roles, uint256 amount) external {
         amount = bound(amount, 0, 3e18);
-        vm.deal(people[who % 4], amount);
-        vm.prank(people[who % 4]);
-        try _registry.register{value: amount}(1 + subnet % 2, "peer", new bytes(64), uint8(bound(roles, 1, 7))) {}
-            catch {}
+        address person = people[who % 4];
+        vm.deal(person, amount);
+        (uint8 had,,) = _registry.standing(1 + subnet % 2, person);
+        bool fits = had == 0 && _vault.staked(person) + amount >= 1e18;
+        vm.prank(person);
+        try _registry.register{value: amount}(1 + subnet % 2, "peer", new bytes(64), uint8(bound(roles, 1, 7))) {
+            _told(true, fits);
+        } catch {
+            _told(false, fits);
+        }
     }
 
     function leave(uint256 subnet, uint256 who) external {
+        (uint8 had,,) = _registry.standing(1 + subnet % 2, people[who % 4]);
         vm.prank(people[who % 4]);
-        try _registry.deregister(1 + subnet % 2) {} catch {}
+        try _registry.deregister(1 + subnet % 2) {
+            _told(true, had != 0);
+        } catch {
+            _told(false, had != 0);
+        }
     }
 
     function stake(uint256 who, uint256 amount) external {
         amount = bound(amount, 1, 3e18);
         vm.deal(address(this), amount);
         _vault.deposit{value: amount}(people[who % 4], people[who % 4], amount);
+        _told(true);
     }
 
     function exit(uint256 who, uint256 part) external {
         (uint256 shares,) = _vault.stakeOf(people[who % 4], people[who % 4]);
         vm.prank(people[who % 4]);
-        try _vault.requestExit(people[who % 4], shares * bound(part, 1, 10) / 10) {} catch {}
+        try _vault.requestExit(people[who % 4], shares * bound(part, 1, 10) / 10) {
+            _told(true);
+        } catch {
+            _told(false);
+        }
     }
 
     function refresh(uint256 subnet, uint256 who) external {
         address[] memory one = new address[](1);
         one[0] = people[who % 4];
         _registry.refresh(1 + subnet % 2, one);
+        _told(true);
     }
 
     function mine(uint256 blocks) external {
         vm.roll(block.number + bound(blocks, 1, 5));
         vm.warp(block.timestamp + 1 hours);
+        _told(true);
     }
 }
 
@@ -146,6 +164,10 @@ contract OperatorRegistryTest is Kit {
             vm.assertEq(_registry.validatorStake(subnet), sum);
             vm.assertEq(_registry.validatorWeightTotalAt(subnet, uint48(block.number)), sum);
         }
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function invariant_itHoldsNoMoney() public view {

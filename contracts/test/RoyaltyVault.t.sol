@@ -9,10 +9,10 @@ import {ICumulativeRoots} from "../src/interfaces/ICumulativeRoots.sol";
 import {IRoyaltyVault} from "../src/interfaces/IRoyaltyVault.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Ground, bound} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
 
 /// @notice Fees come in for a subnet and its child, shares are given and move, dividends are taken.
-contract RoyaltyHandler is Kit {
+contract RoyaltyHandler is Handler {
     RoyaltyVault private _vault;
     TwoPMToken private _token;
     address private _governor;
@@ -32,6 +32,7 @@ contract RoyaltyHandler is Kit {
         uint256 before = _token.balanceOf(address(_vault));
         _vault.pay(1 + subnet % 2, amount);
         paidIn += _token.balanceOf(address(_vault)) - before;
+        _told(true);
     }
 
     function give(uint256 subnet, uint256 who, uint256 shares) external {
@@ -39,6 +40,7 @@ contract RoyaltyHandler is Kit {
         shares = bound(shares, 0, _vault.reservedOf(subnet) / 3);
         vm.prank(_governor);
         _vault.giveReserved(subnet, people[who % 3], shares);
+        _told(true);
     }
 
     function move(uint256 subnet, uint256 from, uint256 to, uint256 shares) external {
@@ -52,12 +54,18 @@ contract RoyaltyHandler is Kit {
         _vault.transfer(target, subnet, shares);
         if (_vault.dividendOf(subnet, people[from % 3]) != mine) late += 1;
         if (_vault.dividendOf(subnet, target) != theirs) late += 1;
+        _told(true);
     }
 
     function claim(uint256 subnet, uint256 who) external {
+        _vault.divide(1 + subnet % 2);
+        bool due = _vault.dividendOf(1 + subnet % 2, people[who % 3]) > 0;
         try _vault.claim(1 + subnet % 2, people[who % 3]) returns (uint256 sum) {
             paidOut += sum;
-        } catch {}
+            _told(true, due);
+        } catch {
+            _told(false, due);
+        }
     }
 }
 
@@ -230,6 +238,10 @@ contract RoyaltyVaultTest is Kit {
         vm.assertLe(due, balance, "owed");
         vm.assertLe(balance - due, 1000, "dust"); // at most one of the smallest unit for each holder and division
         vm.assertEq(_handler.late(), 0);
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function invariant_sharesAddUp() public view {

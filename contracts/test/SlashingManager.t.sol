@@ -6,7 +6,7 @@ import {SlashingManager} from "../src/SlashingManager.sol";
 import {ISlashingManager} from "../src/interfaces/ISlashingManager.sol";
 import {IStakeSource} from "../src/interfaces/IStakeSource.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, vm} from "./Kit.sol";
 import {OperatorsDouble, SubnetsDouble} from "./World.sol";
 
 /// @notice A stake of 1,000,000 from which slashes are taken; notes every slash.
@@ -26,7 +26,7 @@ contract SourceDouble {
     }
 }
 
-abstract contract SlashingWorld is Kit {
+abstract contract SlashingWorld is Handler {
     uint256 internal constant EPOCH = 1 days;
     uint256 internal constant VETO = 2 days;
     uint64 internal constant CAP = 0.5e18;
@@ -66,26 +66,63 @@ abstract contract SlashingWorld is Kit {
 
 contract SlashingHandler is SlashingWorld {
     uint32 public first;
+    uint256 public count;
+    mapping(uint32 epoch => uint256) public due;
 
     constructor() {
         _build();
         first = _epoch();
     }
 
+    /// @dev A new offence, or one that was reported before, with another share.
     function report(uint256 id, uint64 share) external {
-        _report(bytes32(id % 20), share % 1e18 + 1);
+        id = id % (2 + count);
+        count = id < count ? count : count + 1;
+        share = share % 1e18 + 1;
+        if (manager.offenceOf(bytes32(id)).operator == address(0)) due[_epoch()] += share;
+        _report(bytes32(id), share);
+        _told(true);
     }
 
     function veto(uint256 id) external {
-        try manager.veto(bytes32(id % 20)) {} catch {}
+        id = count == 0 ? 0 : id % count;
+        ISlashingManager.Offence memory found = manager.offenceOf(bytes32(id));
+        bool stands = found.operator != address(0) && !found.vetoed && !_sentence(found.epoch).executed;
+        try manager.veto(bytes32(id)) {
+            due[found.epoch] -= found.share;
+            _told(true, stands);
+        } catch {
+            _told(false, stands);
+        }
     }
 
     function execute(uint256 back) external {
-        try manager.execute(IStakeSource(address(source)), operator, _epoch() - uint32(back % 5)) {} catch {}
+        uint32 epoch = _epoch() - uint32(back % 5);
+        bool ripe = block.timestamp >= (uint256(epoch) + 1) * EPOCH + VETO && !_sentence(epoch).executed && due[epoch] > 0;
+        try manager.execute(IStakeSource(address(source)), operator, epoch) returns (uint256 amount) {
+            uint256 share = due[epoch] < CAP ? due[epoch] : CAP;
+            if (amount != 1_000_000 * share / 1e18) ++surprises;
+            _told(true, ripe);
+        } catch {
+            _told(false, ripe);
+        }
     }
 
     function pass(uint256 secs) external {
         vm.warp(block.timestamp + secs % EPOCH);
+        _told(true);
+    }
+
+    /// @dev The sum of the distinct offences of an epoch that stand, in whatever order they came, however often.
+    function sums() external view returns (bool) {
+        for (uint32 epoch = first; epoch <= _epoch(); ++epoch) {
+            if (_sentence(epoch).share != due[epoch]) return false;
+        }
+        return true;
+    }
+
+    function _sentence(uint32 epoch) private view returns (ISlashingManager.Sentence memory) {
+        return manager.sentenceOf(IStakeSource(address(source)), operator, epoch);
     }
 
     function theSource() external view returns (SourceDouble) {
@@ -193,6 +230,14 @@ contract SlashingManagerTest is SlashingWorld {
         }
         vm.warp(block.timestamp + EPOCH + VETO);
         vm.assertEq(_execute(epoch), 450_000);
+    }
+
+    function invariant_theOrderDoesNotMatter() public view {
+        vm.assertTrue(_handler.sums(), "a sentence is not the sum of its offences");
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function invariant_capAndOnce() public view {

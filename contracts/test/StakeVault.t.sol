@@ -7,7 +7,7 @@ import {StakeVault} from "../src/StakeVault.sol";
 import {TwoPMToken} from "../src/TwoPMToken.sol";
 import {IStakeVault} from "../src/interfaces/IStakeVault.sol";
 import {Powers, bound} from "./Economy.sol";
-import {Kit, vm} from "./Kit.sol";
+import {Handler, Kit, vm} from "./Kit.sol";
 
 uint48 constant EPOCH = 1 days;
 
@@ -39,14 +39,16 @@ contract Thief {
 }
 
 /// @notice Random people stake with two operators, leave, are paid and slashed, while time goes by.
-contract StakeVaultHandler is Kit {
+contract StakeVaultHandler is Handler {
     StakeVault private _vault;
     address private _source;
     address[3] public people;
     address[2] public operators;
+    uint256 private constant ROUNDING = 6;
     uint256 public slashed;
     uint256 public slashedBeyond;
-    mapping(address operator => mapping(uint256 epoch => mapping(address person => uint256))) private _asked;
+    uint256 public unfair;
+    uint256 public inflated;
     uint256 public firstEpoch;
 
     constructor(StakeVault vault, address source) {
@@ -61,7 +63,11 @@ contract StakeVaultHandler is Kit {
         address operator = operators[which % 2];
         vm.deal(people[who % 3], amount);
         vm.prank(people[who % 3]);
-        try _vault.deposit{value: amount}(operator, people[who % 3], amount) {} catch {}
+        try _vault.deposit{value: amount}(operator, people[who % 3], amount) {
+            _told(true);
+        } catch {
+            _told(false);
+        }
     }
 
     function requestExit(uint256 who, uint256 which, uint256 part) external {
@@ -69,37 +75,76 @@ contract StakeVaultHandler is Kit {
         (uint256 shares,) = _vault.stakeOf(operator, person);
         shares = shares * bound(part, 1, 100) / 100;
         vm.prank(person);
-        try _vault.requestExit(operator, shares) {} catch {}
+        try _vault.requestExit(operator, shares) {
+            _told(true);
+        } catch {
+            _told(false);
+        }
     }
 
     function claim(uint256 who, uint256 which, uint256 epoch) external {
         (address person, address operator) = (people[who % 3], operators[which % 2]);
-        epoch = bound(epoch, firstEpoch, _vault.currentEpoch() + 1);
+        uint256[] memory asked = _vault.exitEpochs(operator, person);
+        epoch = asked.length == 0 ? firstEpoch : asked[epoch % asked.length];
+        bool due = epoch < _vault.currentEpoch() && _vault.exitOf(operator, epoch, person) > 0;
         vm.prank(person);
-        try _vault.claim(operator, epoch, person) {} catch {}
+        try _vault.claim(operator, epoch, person) {
+            _told(true, due);
+        } catch {
+            _told(false, due);
+        }
     }
 
     function slash(uint256 which, uint256 ago, uint256 share) external {
         address operator = operators[which % 2];
         uint48 when = uint48(block.timestamp - bound(ago, 0, EPOCH + 10));
         uint256 most = _vault.slashable(operator, when);
+        uint256 held = _vault.slashable(operator, uint48(block.timestamp));
+        uint256[3] memory before = _reachable(operator);
         vm.prank(_source);
         uint256 taken = _vault.slash(operator, when, uint64(bound(share, 1, 1e18)));
         slashed += taken;
         if (taken > most) slashedBeyond += 1;
+        if (held > 1e6) _compare(before, _reachable(operator), held, taken);
+        _told(true);
     }
 
     function sweep() external {
         slashed -= _vault.sweep();
+        _told(true);
     }
 
     function donate(uint256 amount) external {
         amount = bound(amount, 1, 1e20);
+        uint256[3] memory before = _reachable(operators[0]);
         vm.deal(address(_vault), address(_vault).balance + amount);
+        uint256[3] memory later = _reachable(operators[0]);
+        for (uint256 i = 0; i < 3; ++i) {
+            if (before[i] != later[i]) ++inflated;
+        }
+        _told(true);
     }
 
     function wait(uint256 time) external {
         vm.warp(block.timestamp + bound(time, 1, 10 hours));
+        _told(true);
+    }
+
+    /// @dev What each has with an operator that is not due: in its shares, and on its way out.
+    function _reachable(address operator) private view returns (uint256[3] memory sums) {
+        uint256 epoch = _vault.currentEpoch();
+        for (uint256 i = 0; i < 3; ++i) {
+            (, uint256 active) = _vault.stakeOf(operator, people[i]);
+            sums[i] = active + _vault.exitOf(operator, epoch, people[i]) + _vault.exitOf(operator, epoch + 1, people[i]);
+        }
+    }
+
+    /// @dev All lose the same share, whenever they came or asked to leave; but for rounding, one in each of three pools.
+    function _compare(uint256[3] memory before, uint256[3] memory later, uint256 held, uint256 taken) private {
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 fair = before[i] - before[i] * taken / held;
+            if (later[i] > fair + ROUNDING || later[i] + ROUNDING + fair / 1e5 < fair) ++unfair;
+        }
     }
 }
 
@@ -374,6 +419,18 @@ contract StakeVaultTest is Kit {
         }
         vm.assertLe(sum, address(_vault).balance, "balance");
         vm.assertEq(_vault.unswept(), _handler.slashed());
+    }
+
+    function invariant_nobodyEscapesASlash() public view {
+        vm.assertEq(_handler.unfair(), 0);
+    }
+
+    function invariant_donationsInflateNothing() public view {
+        vm.assertEq(_handler.inflated(), 0);
+    }
+
+    function afterInvariant() public view {
+        _handler.mostSucceeded();
     }
 
     function invariant_nobodyOwnsMoreThanThereIs() public view {

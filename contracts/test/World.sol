@@ -36,7 +36,8 @@ contract OperatorsDouble {
     mapping(address account => uint8) public roles;
     mapping(address account => uint256) public weights;
     uint256 public total;
-    address public stakeSource;
+    mapping(address account => uint256) public lost;
+    address public stakeSource = address(this);
 
     function set(address account, uint8 role, uint256 weight) external {
         total = total + weight - weights[account];
@@ -45,6 +46,15 @@ contract OperatorsDouble {
 
     function setStakeSource(address source) external {
         stakeSource = source;
+    }
+
+    /// @notice As a stake source: what each has now; set by {lose}, else what the registry noted.
+    function stake(address account) external view returns (uint256) {
+        return weights[account] - lost[account];
+    }
+
+    function lose(address account, uint256 amount) external {
+        lost[account] = amount;
     }
 
     function standing(uint256, address account) external view returns (uint8, uint96, uint64) {

@@ -57,7 +57,8 @@ interface IAttestation {
     error UnknownTable(uint256 subnetId, uint256 snapshotId);
     error VotedAlready(uint256 subnetId, uint64 height, uint256 again);
 
-    /// @notice Takes down the weights of all validators at the block before this one; anybody may.
+    /// @notice Takes down the weights of all validators at the block before this one, at most the stake that each of them
+    ///         has now; anybody may.
     /// @param validators all of them, addresses ascending: their weights must add up to the registry's total
     function snapshot(uint256 subnetId, address[] calldata validators) external returns (uint256 snapshotId);
 

@@ -45,7 +45,7 @@ interface ICheckpointAnchor {
 
     /// @param parent key of the one below
     /// @param proposer whose bond stands behind it
-    /// @param proposedAt seconds
+    /// @param proposedAt seconds; no sooner than what stands below it: from here its window counts
     /// @param proposedBlock block
     /// @param height of the round
     /// @param depth how many checkpoints stand below it

@@ -5,11 +5,12 @@ pragma solidity ^0.8.30;
 /// @notice The subnet's poster posts them; each becomes active after `ACTIVATION_DELAY`, and until then, and later too, the
 ///         guardian can disable it. Amounts only ever grow, so any active root is as good as the newest for what it holds.
 interface ICumulativeRoots {
-    /// @param root of a tree of double hashes keccak256(keccak256(abi.encode(...))), pairs sorted (as OpenZeppelin's)
+    /// @param root of a tree of double hashes keccak256(keccak256(abi.encode(...))), pairs sorted (as OpenZeppelin's): its
+    ///        first 26 bytes, which are compared; the event has all of it
     /// @param activeFrom from this time on it counts, seconds
     /// @param disabled whether the guardian took it back
     struct Root {
-        bytes32 root;
+        bytes26 root;
         uint48 activeFrom;
         bool disabled;
     }

@@ -16,10 +16,11 @@ interface ILocalStakeSource is IStakeSource {
     event VaultSet(IStakeVault indexed vault, uint96 weight);
 
     error TooManyVaults(uint256 limit);
+    error ExitWouldShorten(uint256 delay, uint256 least);
     error NoVault();
 
     /// @notice Adds a vault, or sets the weight of a known one; the timelock only. A weight of 0 ends its votes, but its
-    ///         stake is still slashed.
+    ///         stake is still slashed. The exit delay never becomes shorter: subnets were founded on it.
     function setVault(IStakeVault vault, uint96 weight) external;
 
     /// @notice All vaults.

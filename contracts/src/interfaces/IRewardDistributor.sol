@@ -22,6 +22,16 @@ interface IRewardDistributor is ICumulativeRoots {
         uint128 claimed;
     }
 
+    /// @notice One of several claims; its fields are those of `claim`.
+    struct Claim {
+        uint256 subnetId;
+        Pot pot;
+        address account;
+        uint256 cumulative;
+        uint256 index;
+        bytes32[] proof;
+    }
+
     event Funded(uint256 indexed subnetId, address indexed payer, uint256 amount);
     event RewardClaimed(uint256 indexed subnetId, address indexed account, Pot pot, uint256 amount);
 
@@ -42,6 +52,11 @@ interface IRewardDistributor is ICumulativeRoots {
         uint256 index,
         bytes32[] calldata proof
     ) external returns (uint256 amount);
+
+    /// @notice Many claims in one transaction, which costs much less for each; anyone may send it. What was claimed already,
+    ///         say by another transaction just before, is passed over; anything else that is wrong reverts all.
+    /// @return sum of what was paid
+    function claimMany(Claim[] calldata claims) external returns (uint256 sum);
 
     /// @notice Sends the DAO's share to the treasury; anyone may.
     function payDao(uint256 subnetId) external returns (uint256 amount);

@@ -35,6 +35,7 @@ interface ISubnetGovernor {
     error NotBackedEnough(bytes32 draftId, uint256 backed, uint256 needed);
     error NotSubmitted(bytes32 draftId);
     error NotFounded(bytes32 draftId);
+    error OtherSubnetFounded(uint256 expected, uint256 actual);
     error NothingBacked(bytes32 draftId, address backer);
 
     /// @notice Drafts a subnet; anyone may.

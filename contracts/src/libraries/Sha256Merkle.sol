@@ -20,7 +20,8 @@ library Sha256Merkle {
         if (position >= count) revert NoSuchLeaf(position, count);
         (reached, next) = (node, start);
         while (count > 1) {
-            if (position ^ 1 < count) {
+            // A node has a sibling unless it is the last of an odd number.
+            if (position & 1 == 1 || position + 1 < count) {
                 if (next == path.length) revert PathTooShort(path.length);
                 bytes32 sibling = path[next++];
                 (bytes32 left, bytes32 right) = position & 1 == 1 ? (sibling, reached) : (reached, sibling);

@@ -64,6 +64,8 @@ library SharePool {
 
     function _set(Pool storage pool, uint256 assets) private {
         pool.assets = assets;
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         pool.history.push(Time.timestamp(), SafeCast.toUint208(assets));
     }
 }
