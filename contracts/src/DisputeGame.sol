@@ -35,7 +35,8 @@ contract DisputeGame is IDisputeGame, AccessManaged {
     mapping(address account => uint256) public owedTo;
     Game[] private _games;
     mapping(uint256 subnetId => IStepVerifier) private _verifiers;
-    /// @dev The anchor whose payment is awaited.
+    /// @dev The anchor whose payment is awaited: {receive} reads it between two writes.
+    // slither-disable-next-line write-after-write
     address private transient _payer;
 
     constructor(
@@ -184,7 +185,7 @@ contract DisputeGame is IDisputeGame, AccessManaged {
         if (block.timestamp < dueAt) revert PayoutPending(game, dueAt);
         it.released = true;
         (uint256 challenger, uint256 defender) = (it.bond, it.forfeited);
-        uint256 treasury;
+        uint256 treasury = 0;
         if (it.outcome == Outcome.Upheld) {
             (treasury, defender) = (defender / 2, 0);
             challenger += it.forfeited - treasury;
@@ -269,6 +270,8 @@ contract DisputeGame is IDisputeGame, AccessManaged {
     }
 
     function _anchorOf(uint256 subnetId) private view returns (ICheckpointAnchor) {
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (, address anchor) = SUBNETS.contractsOf(subnetId);
         return ICheckpointAnchor(anchor);
     }

@@ -30,6 +30,8 @@ contract QuorumStep is IQuorumStep {
     /// @inheritdoc IStepVerifier
     function resultOf(Step calldata step, bytes calldata proof) external view returns (bytes32) {
         Vote memory vote = abi.decode(proof, (Vote));
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (, address anchor) = SUBNETS.contractsOf(step.subnetId);
         IAttestation attestation = ICheckpointAnchor(anchor).ATTESTATION();
         uint48 snapshotId = attestation.tallyOf(step.subnetId, step.key).snapshotId;
@@ -41,6 +43,8 @@ contract QuorumStep is IQuorumStep {
         bytes32 digest = Statements.digest(
             Statement(KIND_STEP, step.subnetId, vote.epoch, step.height, step.place, value), address(SUBNETS)
         );
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
         (uint256 weight,) = attestation.VERIFIER().verify(digest, vote.table, vote.signers, vote.signatures);
         if (weight * 3 < uint256(taken.total) * 2) revert TooLittleWeight(weight, taken.total);
         return vote.result;
