@@ -134,9 +134,12 @@ contract CourtTest is Kit {
         _target(address(_handler));
     }
 
-    /// @dev Where there is no precompile a call to it succeeds and answers nothing. Solidity takes what stands in memory.
+    /// @dev A call to where there is no precompile succeeds and answers nothing, and what stands in memory is taken.
     function test_noCourtWithoutSha256() public {
         vm.mockCall(address(2), "", "");
+        vm.expectRevert();
+        new Court(REGISTRY, ISlashingManager(address(_slashing)), 0.5e18, 0.5e18);
+        vm.mockCall(address(2), "", abi.encode("whatever stands there"));
         vm.expectRevert(ICourt.NoSha256.selector);
         new Court(REGISTRY, ISlashingManager(address(_slashing)), 0.5e18, 0.5e18);
     }
