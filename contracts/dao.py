@@ -22,6 +22,9 @@ class Pot(IntEnum):
     DATA = 3
 
 
+ROOT_BYTES = 26
+
+
 class Vote(IntEnum):
     """What a member says to a proposal."""
 
@@ -210,6 +213,7 @@ class RewardDistributor(Contract):
         return self._ask(_int, "rootCount", subnet_id)
 
     def root_of(self, subnet_id: int, index: int) -> View[bytes]:
+        """A root's first 26 bytes (`ROOT_BYTES`): more of it is not kept, or compared."""
         return self._ask(lambda posted: bytes(posted[0]), "rootOf", subnet_id, index)
 
     def leaf_of(self, subnet_id: int, pot: Pot, account: bytes, cumulative: int) -> View[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from contracts.bindings import SubnetRegistry, Transaction
-from contracts.dao import Pot, RewardDistributor
+from contracts.dao import ROOT_BYTES, Pot, RewardDistributor
 from contracts.reward_tree import RewardTree, reward_leaf
 from p2pnode.chain.reader import ChainReader
 from p2pnode.ports import Claim
@@ -51,7 +51,8 @@ class Payouts:
         tree = RewardTree(leaves)
         count = await self._reader.ask(self._rewards.root_count(subnet_id))
         index = count - 1
-        if not count or await self._reader.ask(self._rewards.root_of(subnet_id, index)) != tree.root:
+        kept = tree.root[:ROOT_BYTES]
+        if not count or await self._reader.ask(self._rewards.root_of(subnet_id, index)) != kept:
             await self._send(self._rewards.post_root(subnet_id, tree.root))
             index = count
         return tuple(
