@@ -31,6 +31,8 @@ contract Bn254Quorum is IBn254Quorum {
     /// @inheritdoc IBn254Quorum
     function gather(uint256[] calldata table) external {
         bytes32 hash = keccak256(abi.encodePacked(table));
+        // Memory begins as zeros.
+        // slither-disable-next-line uninitialized-local
         Bn254.G1 memory sum;
         for (uint256 i = 0; i < table.length; ++i) sum = sum.add(_keyIn(table[i]));
         _sums[hash] = sum;

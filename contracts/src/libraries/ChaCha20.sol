@@ -11,6 +11,8 @@ library ChaCha20 {
     /// @notice A ciphertext's text, or a text's ciphertext.
     function applied(bytes32 key, bytes calldata data) internal pure returns (bytes memory text) {
         uint256 strides = (data.length + STRIDE_BYTES - 1) / STRIDE_BYTES;
+        // Whole strides.
+        // slither-disable-next-line divide-before-multiply
         text = new bytes(strides * STRIDE_BYTES);
         uint256[16] memory start;
         uint256[16] memory state;

@@ -32,6 +32,8 @@ library DegreeCheck {
         uint256 threshold,
         uint256 member
     ) internal pure returns (bool) {
+        // Memory begins as zeros.
+        // slither-disable-next-line uninitialized-local
         uint256[128] memory weights;
         _draw(challenge, combination, weights);
         (uint256 sum, bool within) = _combine(text, weights);
