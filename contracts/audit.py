@@ -21,7 +21,7 @@ from contracts.build import FOLDER, SETTINGS, SOURCES, BuildError, node, npm, st
 
 LINTERS: Final = FOLDER / "linters"
 ANSWERS: Final = FOLDER.parent / "docs" / "contracts-security.md"
-BUILD_INFO: Final = "node_modules/.twopm-audit"
+WORK: Final = "node_modules/.twopm-audit"
 SEVERE: Final = frozenset({"High", "Medium"})
 PARTS: Final = {"object": "", "sourceMap": "", "linkReferences": {}}
 
@@ -48,9 +48,9 @@ def slither() -> list[dict[str, Any]]:
     """Slither's findings in our own sources; raises `BuildError`."""
     tool = _environment() / "bin" / "slither"
     _build_info()
-    report = FOLDER / BUILD_INFO / "slither.json"
+    report = FOLDER / WORK / "slither.json"
     report.unlink(missing_ok=True)
-    options = ("--ignore-compile", "--foundry-build-info-directory", f"{BUILD_INFO}/build-info")
+    options = ("--ignore-compile", "--foundry-build-info-directory", f"{WORK}/build-info")
     line = [str(tool), ".", *options, "--filter-paths", "node_modules", "--json", str(report)]
     path = os.pathsep.join((str(Path(forge.command()[0]).parent), os.environ["PATH"]))
     done = _run(line, FOLDER, {**os.environ, "PATH": path})
@@ -73,9 +73,9 @@ def solhint() -> list[str]:
 
 
 def _environment() -> Path:
-    """Slither's own environment, as contracts/linters/requirements.txt pins it."""
+    """Slither's own environment, as contracts/linters/requirements.txt pins it; below node_modules, like all that is made."""
     wanted = (LINTERS / "requirements.txt").read_bytes()
-    where = LINTERS / ".venv"
+    where = FOLDER / WORK / "slither"
     stamp = where / ".installed"
     if not stamp.is_file() or stamp.read_bytes() != wanted:
         venv.create(where, clear=True, with_pip=True)
@@ -95,7 +95,7 @@ def _build_info() -> None:
         contract["evm"] = {"bytecode": PARTS, "deployedBytecode": PARTS, "methodIdentifiers": {}}
         contract |= {"userdoc": {}, "devdoc": {}, "metadata": "{}"}
     version = json.loads((FOLDER / "package-lock.json").read_text())["packages"]["node_modules/solc"]["version"]
-    folder = FOLDER / BUILD_INFO / "build-info"
+    folder = FOLDER / WORK / "build-info"
     folder.mkdir(parents=True, exist_ok=True)
     content = {"id": "audit", "solcVersion": version, "solcLongVersion": version, "input": request, "output": answer}
     (folder / "audit.json").write_text(json.dumps(content))
