@@ -73,7 +73,7 @@ def solhint() -> list[str]:
 
 
 def _environment() -> Path:
-    """Slither's own environment, as contracts/linters/requirements.txt pins it; below node_modules, like all that is made."""
+    """Slither's own environment, as contracts/linters/requirements.txt pins it; it stands below node_modules."""
     wanted = (LINTERS / "requirements.txt").read_bytes()
     where = FOLDER / WORK / "slither"
     stamp = where / ".installed"
