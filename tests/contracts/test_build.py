@@ -5,6 +5,8 @@ import pytest
 
 from contracts import build
 
+pytestmark = pytest.mark.timeout(1800)  # all is compiled first, by a compiler in JavaScript
+
 
 @pytest.fixture(scope="module")
 def built():

@@ -9,6 +9,8 @@ import pytest
 from contracts import forge
 from contracts.build import FOLDER
 
+pytestmark = pytest.mark.timeout(1800)  # all is compiled first, by a compiler in JavaScript
+
 TREES = sorted((FOLDER / "test").glob("*.tree"))
 LEAF = re.compile(r"^[│ ]*[├└]── .* -> (\w+)$", re.MULTILINE)
 LINE = re.compile(r"^[│ ]*[├└]── ", re.MULTILINE)
