@@ -20,6 +20,10 @@ from p2pnode.team import AnyMachine, MachineFactory, RoundContext, default_machi
 from protocols.agreement.machine import Agreement
 from protocols.effects import Effects, Journal, Send
 from protocols.encryption.scheme import Scheme, Share
+from protocols.events import JobDone
+from protocols.rounds.aggregate import seal_sum
+from protocols.rounds.aggregation import Aggregation
+from protocols.rounds.cells import indices
 from protocols.rounds.contribution import Contribution
 from protocols.types import Secret
 from protocols.wire.messages import PREVOTE, ListCertificate, Proposal, Vote
@@ -37,7 +41,7 @@ RULES = {
 }
 """One cell of four, all four in the committee: one may be away, as contributor, as member and as aggregator."""
 SMALL = {"task": "spector", "peers": 4, "rounds": 3, "validators": 1, "backend": "virtual", "params": RULES}
-LIAR = "peer-03"
+LIAR = "peer-02"
 
 
 class Run(CrashWorld):
@@ -113,6 +117,25 @@ class DealsWrongly:
         return [*shares, changed]
 
 
+class AddsWrongly(Aggregation):
+    """Adds one somewhere, and its operator answers for it."""
+
+    def sealed(self, event: JobDone, now: float) -> Effects:
+        summed, first = event.result, indices(event.job.subject, self._chunks).start
+        delta = np.zeros_like(summed.residues)
+        delta[0] = 1
+        wrong = seal_sum(self._scheme, self._scheme.add([summed.residues, delta]), first)
+        return super().sealed(replace(event, result=wrong), now)
+
+
+def adding_wrongly(context: RoundContext) -> list[AnyMachine]:
+    machines = default_machines(context)
+    for machine in machines:
+        if isinstance(machine, Aggregation):
+            machine.__class__ = AddsWrongly
+    return machines
+
+
 def voting_twice(context: RoundContext) -> list[AnyMachine]:
     first, *others = default_machines(context)
     assert isinstance(first, Agreement)
@@ -156,6 +179,7 @@ PLACES = {
     "abandoned": Where(faults=(SILENCE,)),
     "evidence": Where(liar=voting_twice),
     "dispute": Where(liar=dealing_wrongly),
+    "offence": Where(liar=adding_wrongly),
 }
 
 
