@@ -18,16 +18,14 @@ from protocols.types import NO_DIGEST, Digest, PeerKey
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import (
     PRECOMMIT,
-    Aggregate,
     CellSet,
     Header,
     HeaderVote,
-    Manifest,
-    Proposal,
     Release,
     Vote,
 )
-from simnet.witness import Witness, height_of
+from simnet.culprits import unnamed
+from simnet.witness import Witness, height_of, place_of
 
 APPLY_S: Final = 20.0
 """Seconds beyond a round's deadline in which a header that was certified at the last moment is fetched and applied."""
@@ -89,7 +87,7 @@ def no_evidence(seen: Witness) -> Iterator[str]:
     for peer, messages in seen.signed.items():
         said: dict[tuple[object, ...], Digest] = {}
         for signed in messages:
-            place, value = _place(signed)
+            place, value = place_of(signed)
             if said.setdefault(place, value) != value:
                 yield f"{seen.names[peer]} signed two of {place}"
 
@@ -218,19 +216,6 @@ def _untrue(seen: Witness, header: Header) -> str | None:
     return None if header.total == wanted else "a false total"
 
 
-def culprits_named(seen: Witness) -> Iterator[str]:
-    """Who did something that an honest peer can prove or see is named by one that could."""
-    named: dict[PeerKey, set[str]] = defaultdict(set)
-    for event in seen.events:
-        if event.name == "refused":
-            named[PeerKey(bytes.fromhex(event.fields["culprit"]))].add(event.node)
-        elif event.name == "verdict" and not event.fields["ok"]:
-            named[PeerKey(bytes.fromhex(event.fields["aggregator"]))].add(event.node)
-    for kind, culprit, height, _ in seen.ring.deeds:
-        if not named[culprit]:
-            yield f"height {height}: nobody named {seen.names[culprit]} for {kind}"
-
-
 def _honest(seen: Witness, kind: type[object]) -> Iterator[Signed]:
     return (signed for messages in seen.signed.values() for signed in messages if isinstance(signed.message, kind))
 
@@ -239,25 +224,6 @@ def _quorate(seen: Witness, height: int, honest: set[PeerKey]) -> bool:
     """Whether t members could have said it: these honest ones, and every liar of the committee."""
     view = seen.view(height)
     return view is not None and len(honest.intersection(view.committee)) + seen.liars_in(view) >= seen.params.threshold
-
-
-def _place(signed: Signed) -> tuple[tuple[object, ...], Digest]:
-    """Where a peer may sign one thing only, and what it signed there."""
-    height, message = height_of(signed), signed.message
-    match message:
-        case Vote(view=view, phase=phase):
-            return ("vote", height, view, phase), signed.digest
-        case Proposal(view=view):
-            return ("proposal", height, view), signed.digest
-        case Release(cell=cell, cell_set=cell_set):
-            return ("release", height, cell), cell_set
-        case Aggregate(cell=cell):
-            return ("aggregate", height, cell), signed.digest
-        case HeaderVote():
-            return ("header", height), signed.digest
-        case Manifest():
-            return ("manifest", height), signed.digest
-    raise AssertionError(f"{type(message).__name__} is not kept")
 
 
 Checker = Callable[[Witness], Iterator[str]]
@@ -272,5 +238,5 @@ RULES: Final[dict[str, Checker]] = {
     "an update in one sum": one_sum_each,
     "rounds end": within_bounds,
     "true sums": true_sums,
-    "culprits are named": culprits_named,
+    "culprits are named": unnamed,
 }

@@ -36,6 +36,7 @@ from protocols.wire.messages import (
 from simnet.adversaries.crafted import Crafted
 from simnet.adversaries.stage import Conspiracy
 from simnet.events import Event
+from simnet.overseen import Answer
 
 KEPT: Final = Vote | Proposal | Release | HeaderVote | Aggregate | Manifest
 
@@ -56,6 +57,8 @@ class Witness:
         truths: lanes of an update by its root; None for what spoils a sum.
         seeds: heights and lanes for which an honest contributor used a seed.
         events: of honest nodes and of simnet itself.
+        answers: by height and name, what each honest node's machines were told and whom they named.
+        starved: by the root of its update, the members whose dealt share is wrong.
     """
 
     names: Mapping[PeerKey, str]
@@ -71,6 +74,8 @@ class Witness:
     truths: dict[Digest, Lanes | None] = field(default_factory=dict)
     seeds: dict[bytes, list[tuple[str, int, bytes]]] = field(default_factory=lambda: defaultdict(list))
     events: list[Event] = field(default_factory=list)
+    answers: dict[tuple[int, str], list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    starved: dict[Digest, frozenset[int]] = field(default_factory=dict)
     _known: set[bytes] = field(default_factory=set)
 
     @property
@@ -94,6 +99,10 @@ class Witness:
         """That of the first honest node that began a round."""
         return next(iter(self.views.get(height, {}).values()), None)
 
+    def answer(self, answer: Answer) -> None:
+        """An honest machine answers."""
+        self.answers[answer.height, answer.node].append(answer)
+
     def event(self, event: Event) -> None:
         """A node (or simnet) told something."""
         if event.node not in {self.names[peer] for peer in self.ring.peers}:
@@ -105,7 +114,10 @@ class Witness:
             return
         lanes, seed = arguments[5], arguments[6]
         truth = result.truth if isinstance(result, Crafted) else lanes
-        self.truths[update_root([root for root, _ in result.chunks])] = truth
+        root = update_root([root for root, _ in result.chunks])
+        self.truths[root] = truth
+        if isinstance(result, Crafted) and result.starved:
+            self.starved[root] = result.starved
         if not isinstance(result, Crafted):
             self.seeds[seed.reveal()].append((name, arguments[2], np.asarray(lanes).tobytes()))
 
@@ -140,3 +152,22 @@ def height_of(signed: Signed) -> int:
     """The round that a message is bound to, -1 if none."""
     slot = slot_of(signed.message)
     return -1 if slot is None else int(slot.height)
+
+
+def place_of(signed: Signed) -> tuple[tuple[object, ...], Digest]:
+    """Where a peer may sign one thing only, and what it signed there."""
+    height, message = height_of(signed), signed.message
+    match message:
+        case Vote(view=view, phase=phase):
+            return ("vote", height, view, phase), signed.digest
+        case Proposal(view=view):
+            return ("proposal", height, view), signed.digest
+        case Release(cell=cell, cell_set=cell_set):
+            return ("release", height, cell), cell_set
+        case Aggregate(cell=cell):
+            return ("aggregate", height, cell), signed.digest
+        case HeaderVote():
+            return ("header", height), signed.digest
+        case Manifest():
+            return ("manifest", height), signed.digest
+    raise AssertionError(f"{type(message).__name__} is not kept")

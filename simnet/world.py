@@ -27,6 +27,7 @@ from simnet.ledger import Ledger, VirtualChain
 from simnet.memory import MemoryDisk, SharedResults, VirtualClock, WatchedWorkers, seeded_entropy
 from simnet.network import Link, VirtualNetwork
 from simnet.outcome import Outcome
+from simnet.overseen import Overseen
 from simnet.roster import Member, deal_data, identity, roster
 from simnet.scenario import Fault, Scenario
 from simnet.scheduling import seeded_scheduling
@@ -155,7 +156,12 @@ class World:
             context = replace(context, scheme=self._scheme)
         if self.witness is not None:
             self.witness.began(name, context)
-        return self.cast.machines(context, gate) if isinstance(gate, Veil) else default_machines(context)
+        if isinstance(gate, Veil):
+            return self.cast.machines(context, gate)
+        machines, seen = default_machines(context), self.witness
+        if seen is None:
+            return machines
+        return [Overseen(each, name, context.me, context.height, seen.answer) for each in machines]
 
     def _worked(self, name: str, arguments: tuple[object, ...], result: object) -> None:
         if self.witness is not None:

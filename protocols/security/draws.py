@@ -5,6 +5,7 @@ The beacon draws without replacement, so the number of dishonest among m drawn i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import comb, inf, log2
@@ -38,12 +39,12 @@ def lonely_cell(params: Params, peers: int, dishonest: Fraction, honest: int) ->
     Dishonest peers choose which set it is: they come all, and only as many honest ones as a quorum needs beside them.
     So a cell of m with quorum s is lonely if more than s - honest of it are dishonest. Union bound over the cells.
     """
-    sizes = cell_sizes(params, peers)
     marked = int(dishonest * peers)
-    chances = {
-        size: hypergeometric_tail(peers, marked, size, params.quorum(size) - honest + 1) for size in sorted(set(sizes))
-    }
-    return min(Fraction(1), sum((chances[size] for size in sizes), Fraction(0)))
+    chances = (
+        count * hypergeometric_tail(peers, marked, size, params.quorum(size) - honest + 1)
+        for size, count in Counter(cell_sizes(params, peers)).items()
+    )
+    return min(Fraction(1), sum(chances, Fraction(0)))
 
 
 def draws_of_an_epoch(params: Params) -> int:
@@ -68,8 +69,8 @@ def clean_cells(params: Params, peers: int, spoilers: Fraction) -> Fraction:
     """Expected share of cells without a spoiler."""
     sizes = cell_sizes(params, peers)
     marked = int(spoilers * peers)
-    none = {size: 1 - hypergeometric_tail(peers, marked, size, 1) for size in set(sizes)}
-    return sum((none[size] for size in sizes), Fraction(0)) / len(sizes)
+    none = (count * (1 - hypergeometric_tail(peers, marked, size, 1)) for size, count in Counter(sizes).items())
+    return sum(none, Fraction(0)) / len(sizes)
 
 
 def worst(chance: Callable[[int], Fraction], populations: Iterable[int]) -> tuple[Fraction, int]:

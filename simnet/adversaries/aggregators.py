@@ -43,8 +43,9 @@ class WrongSum(Strategy):
         delta[0] = 1 << 11  # one in a lowest lane: a constant is the same in every slot of the NTT form
         scheme = self.scene.context.scheme
         first = indices(stripe, self.scene.context.chunks).start
-        self.scene.did("wrong-sum")
-        return replace(event, result=seal_sum(scheme, scheme.add([summed.residues, delta]), first))
+        wrong = seal_sum(scheme, scheme.add([summed.residues, delta]), first)
+        self.scene.did("wrong-sum", *wrong.roots)
+        return replace(event, result=wrong)
 
 
 class TwoSums(Strategy):

@@ -111,7 +111,7 @@ def starving(deal: Deal, how: float) -> Crafted:
     victim = int(how * len(shares))
     wrong = [_shifted(share) if number == victim else share for number, share in enumerate(shares)]
     root = update_root([root for root, _ in made.chunks])
-    return Crafted(made.chunks, deal.dealt(root, wrong, shares), made.truth)
+    return Crafted(made.chunks, deal.dealt(root, wrong, shares), made.truth, frozenset({victim + 1}))
 
 
 def too_high(deal: Deal, how: float) -> Crafted:  # noqa: ARG001  # one way only
@@ -126,7 +126,9 @@ def too_high(deal: Deal, how: float) -> Crafted:  # noqa: ARG001  # one way only
         for member, share in enumerate(shares, 1)
     ]
     root = update_root([root for root, _ in made.chunks])
-    return Crafted(made.chunks, deal.dealt(root, high, high), made.truth)
+    return Crafted(
+        made.chunks, deal.dealt(root, high, high), made.truth, frozenset(range(threshold + 1, len(high) + 1))
+    )
 
 
 def beyond_prime(deal: Deal, how: float) -> Crafted:  # noqa: ARG001  # one way only
@@ -264,7 +266,6 @@ class TwoManifests(Submitting):
             return [effect]
         if dice < 0.6:
             return [lie]
-        self.scene.did("two-manifests", effect.to)
         return [effect, lie] if dice < 0.8 else [lie, effect]
 
 

@@ -10,6 +10,12 @@ from protocols.rounds.contribution import Encrypted
 
 @dataclass(frozen=True)
 class Crafted(Encrypted):
-    """`truth` is what its ciphertexts add to a sum; None where it can be added to no sum that opens."""
+    """What is known of an update beside itself.
+
+    Attributes:
+        truth: what its ciphertexts add to a sum; None where it can be added to no sum that opens.
+        starved: members whose dealt share is wrong, and can be shown to be.
+    """
 
     truth: Lanes | None
+    starved: frozenset[int] = frozenset()

@@ -90,7 +90,6 @@ class EquivocalProposals(Member):
             return [effect]
         lie = Send(effect.to, self.scene.sign(replace(proposal, sets=other, valid=None)))
         if self.random.random() < 0.3:
-            self.scene.did("two-proposals", effect.to)
             return [effect, lie] if self.random.random() < 0.5 else [lie, effect]
         return [lie]
 
@@ -109,7 +108,6 @@ class DoubleVotes(Member):
         sets = None if vote.sets is not None and self.random.random() < 0.5 else self.noise()
         lie = Send(effect.to, self.scene.sign(replace(vote, sets=sets, justified=None)))
         if self.random.random() < 0.5:
-            self.scene.did("two-votes", effect.to)
             return [effect, lie] if self.random.random() < 0.5 else [lie, effect]
         return [lie]
 
@@ -185,9 +183,9 @@ class WrongShares(Member):
             return [effect]
         release = effect.signed.message
         if release.cell not in self._made or self._how == "each":
-            self._made[release.cell] = self.scene.sign(replace(release, share=self._wrong(release.share)))
-            if self._how in ("value", "random"):
-                self.scene.did("wrong-share", *self.scene.honest(self.view.committee))
+            wrong = self._wrong(release.share)
+            self._made[release.cell] = self.scene.sign(replace(release, share=wrong))
+            self.scene.did("wrong-share", wrong)
         return [Send(effect.to, self._made[release.cell])]
 
     def _wrong(self, packed: bytes) -> bytes:
@@ -261,7 +259,6 @@ class SecondRelease(Member):
         lie = replace(effect.signed.message, cell_set=self.noise())
         if effect.to in self.scene.ring.peers:
             return [effect]
-        self.scene.did("two-releases", effect.to)
         return [effect, Send(effect.to, self.scene.sign(lie))]
 
 
@@ -282,8 +279,8 @@ class LyingDisputes(Member):
         except RemoteError:
             return effects
         dispute = Dispute(self.view.slot(self.height), submission.manifest, submission.sealed, opening)
-        self.scene.did("false-dispute", *self.scene.honest(self.view.committee))
         signed = self.scene.sign(dispute)
+        self.scene.did("false-dispute", signed.digest)
         return [*effects, *(Send(to, signed) for to in self.scene.honest(self.view.committee))]
 
     def _opening(self, dealt: Signed, sealed: bytes) -> bytes:
@@ -326,7 +323,6 @@ class FalseHeaders(Member):
             return [effect]
         lie = Send(effect.to, self.scene.sign(HeaderVote(self._false(vote.header))))
         if self.random.random() < 0.5:
-            self.scene.did("two-headers", effect.to)
             return [effect, lie]
         return [lie]
 

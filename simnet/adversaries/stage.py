@@ -37,14 +37,18 @@ class Conspiracy:
         peers: all of them.
         heard: the newest messages that any of them received, to be replayed.
         truths: what updates that were made beside the honest one add to a sum, by root.
-        deeds: (kind, culprit, height, witnesses): what was done so that honest witnesses, having heard it, can name it.
+        deeds: (kind, culprit, mark): what was done; whoever was told what carries the mark can see that it is wrong.
     """
 
     seed: int
     peers: frozenset[PeerKey]
     heard: deque[Signed] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     truths: dict[Digest, Lanes] = field(default_factory=dict)
-    deeds: list[tuple[str, PeerKey, int, tuple[PeerKey, ...]]] = field(default_factory=list)
+    deeds: set[tuple[str, PeerKey, bytes]] = field(default_factory=set)
+
+    def has_done(self, kind: str, culprit: PeerKey, mark: bytes) -> bool:
+        """Whether it was this peer's deed."""
+        return (kind, culprit, mark) in self.deeds
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,9 @@ class Scene:
         found = sorted(peers)
         return frozenset(self.random.sample(found, self.random.randint(min(least, len(found)), len(found))))
 
-    def did(self, kind: str, *witnesses: PeerKey) -> None:
-        """Notes a deed that these honest peers can prove or see."""
-        self.ring.deeds.append((kind, self.me, int(self.context.height), witnesses))
+    def did(self, kind: str, *marks: bytes) -> None:
+        """Notes what the false thing can be told by: a digest, or its bytes."""
+        self.ring.deeds.update((kind, self.me, mark) for mark in marks)
 
 
 class Strategy:

@@ -7,6 +7,7 @@ import numpy as np
 
 from protocols.agreement.certificate import list_digest
 from protocols.encryption.packing import pack_share
+from protocols.events import Received
 from protocols.rounds.release import set_digest
 from protocols.types import NO_DIGEST, Digest
 from protocols.wire.messages import (
@@ -25,6 +26,7 @@ from protocols.wire.messages import (
 from simnet.adversaries.stage import Conspiracy
 from simnet.checkers import check
 from simnet.events import Event
+from simnet.overseen import Answer
 from simnet.witness import Witness
 from tests.protocols.playbook import (
     CELLS,
@@ -32,7 +34,6 @@ from tests.protocols.playbook import (
     PARAMS,
     PEERS,
     ROUND,
-    VALIDATOR,
     VIEW,
     Peer,
     lanes_of,
@@ -176,7 +177,7 @@ def test_a_false_total_and_a_sum_that_cannot_be_opened() -> None:
 
 def test_a_culprit_that_nobody_names() -> None:
     world = World()
-    world.seen.ring.deeds.append(("wrong-sum", LIAR.key, ROUND, (VALIDATOR.key,)))
+    for sets in (None, NO_DIGEST):
+        told = Received(LIAR.sign(Vote(SLOT, 0, PREVOTE, sets, None)))
+        world.seen.answer(Answer("peer 1", HONEST[0].key, ROUND, "Agreement", "OPEN", told, ()))
     assert world.broken() == {"culprits are named"}
-    fields = {"aggregator": LIAR.key.hex(), "ok": False, "height": 2}
-    assert world.tell("peer 1", "verdict", **fields).broken() == set()

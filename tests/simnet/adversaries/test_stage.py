@@ -12,7 +12,7 @@ from protocols.rounds.custody import Custody
 from protocols.wire.messages import Dispute, Submission, Vote
 from simnet.adversaries.stage import Strategy, Twisted, Veil, sends
 from simnet.network import VirtualNetwork
-from tests.protocols.playbook import CELLS, COMMITTEE, PEERS, ROUND, VIEW, round_of, submit
+from tests.protocols.playbook import CELLS, COMMITTEE, PEERS, VIEW, round_of, submit
 from tests.simnet.adversaries.stand import a_scene
 
 
@@ -78,6 +78,6 @@ async def test_a_veil_is_late_deaf_to_some_and_damages_what_it_serves(autojump_c
 def test_a_scene_knows_who_is_honest_and_notes_deeds() -> None:
     scene = a_scene(accomplices=frozenset({VIEW.committee[1]}))
     assert scene.honest(VIEW.committee) == list(VIEW.committee[2:])
-    scene.did("nothing", VIEW.committee[2])
-    assert scene.ring.deeds == [("nothing", VIEW.committee[0], ROUND, (VIEW.committee[2],))]
+    scene.did("nothing", b"one", b"two")
+    assert [scene.ring.has_done("nothing", VIEW.committee[0], mark) for mark in (b"one", b"two", b"3")] == [1, 1, 0]
     assert len(scene.some(VIEW.committee, 2)) >= 2
