@@ -30,7 +30,8 @@ TWICE: Final[dict[str, tuple[str, ...]]] = {
 }
 """What a peer that signed two of these is named for: one machine names it once a round, or for what else is wrong."""
 BAD_DEALING: Final = ("dealt member", "dealing refused", "two manifests", "submission refused")
-FALSE_DISPUTE: Final = ("disputes",)
+FALSE_DISPUTE: Final = ("disputes", "dealt member")
+"""Or it disputed what it had dealt itself, and is heard no more in this round."""
 WRONG_SHARE: Final = ("released a wrong share",)
 WRONG_SUM: Final = ("is not the sum", *TWICE["aggregate"])
 
@@ -54,11 +55,11 @@ def _named(blames: Iterable[Blame], culprit: PeerKey, words: tuple[str, ...]) ->
 
 
 def _twice(answers: Iterable[Answer]) -> Iterator[Fault]:
-    """Two signed messages where a peer may sign one, told to one machine. What waits for a certificate is kept once."""
+    """Two signed messages where a peer may sign one, told to one machine. Of sums that come too early one is kept."""
     first: dict[tuple[object, ...], Digest] = {}
     for answer in answers:
         signed = _spoken(answer)
-        if signed is None or (answer.state == "WAITING" and answer.machine in ("Opening", "Audit")):
+        if signed is None or (isinstance(signed.message, Aggregate) and answer.state == "WAITING"):
             continue
         place, value = place_of(signed)
         if first.setdefault((answer.machine, signed.signer, *place), value) != value:

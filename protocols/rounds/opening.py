@@ -268,12 +268,12 @@ class CellOpening(Machine[State]):
             return []
         if member is None:
             return [Blame(event.sender, "releases but is not in the committee")]
-        if self.state is State.WAITING:
-            self._early.setdefault((Release, event.sender), event)
-            return []
         evidence = evidence_of(self._heard.setdefault(member, event.signed), event.signed)
         if evidence is not None:
             return accusation(self._height, evidence)
+        if self.state is State.WAITING:
+            self._early.setdefault((Release, event.sender), event)
+            return []
         if release.cell_set != set_digest(self._set):
             return [Blame(event.sender, "released for another set than the certified one")]
         if member in self._wrong.excluded(self._view):

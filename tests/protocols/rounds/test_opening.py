@@ -319,6 +319,15 @@ def test_the_summed_key_is_kept_under_the_digest_that_the_result_binds() -> None
     assert (SCHEME.reopen(SUM.residues, context, key, 4, SCHEMA.layout) == EXPECTED).all()
 
 
+def test_two_sets_released_before_the_certificate_are_evidence_and_the_first_one_counts() -> None:
+    smaller = CellSet(0, ALL.contributions[1:])
+    desk = Desk().handle(release(1), release(1, cell_set=smaller), release(1))
+    assert list(blamed(desk.effects).items()) == [(COMMITTEE[0].key, "released cell 0 for two sets")]
+    desk.handle(CERTIFIED, aggregate(ONE), aggregate(TWO), release(2), release(3))
+    assert desk.opened is not None
+    assert (desk.opened.lanes == EXPECTED).all()
+
+
 def test_shares_that_were_released_early_count() -> None:
     desk = Desk().handle(*map(release, (1, 2, 3)), CERTIFIED, aggregate(ONE), aggregate(TWO))
     assert desk.opened is not None
