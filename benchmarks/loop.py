@@ -11,7 +11,6 @@ a contribution and a model are put and committed, and a model that came from ano
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -32,6 +31,7 @@ from p2pnode.learning.task import load_task
 from p2pnode.workers import ThreadWorkers
 from protocols.effects import Head
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
+from protocols.updates.pieces import blob_digest
 
 T = TypeVar("T")
 TICK_S = 0.001
@@ -89,7 +89,7 @@ class Watched:
         """A fetched model, from its bytes to the head, as driver and ledger do it."""
         async with self.phase(name):
             learner.remember(await self._workers.run(learner.read, blob))
-            assert hashlib.sha256(blob).digest() == head.params
+            assert blob_digest(blob) == head.params
             learner.adopt(head, blob)
 
 

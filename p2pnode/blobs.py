@@ -15,10 +15,12 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from p2pnode.files import explained, make_folder, sync_folder, write_durably
+from p2pnode.incoming import IncomingFile
 from protocols.errors import LocalError
 from protocols.types import Digest
 
@@ -26,6 +28,11 @@ _START: Final = struct.Struct(">4sBI")
 _ENTRY: Final = struct.Struct(">32sQ32s")
 _MAGIC, _VERSION = b"2PMB", 1
 _CHECKSUM_BYTES: Final = 32
+_PARTIAL: Final = ".part-"
+_WHOLE: Final = ".whole"
+"""Behind the name of a blob that came in pieces: no file of several blobs is in its place."""
+PARTIAL_MAX: Final = 4
+"""Blobs that were begun and not finished; the oldest is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,13 @@ class BlobStore:
         self._dirty: set[str] = set()
         self._promised: dict[Digest, bytes] = {}
         self._unwritten: list[dict[Digest, bytes]] = []
+        self._partial: dict[str, int] = {}
         make_folder(folder)
         with explained("read the folder", folder):
             for file in folder.iterdir():
+                if file.name.startswith(_PARTIAL):
+                    self._partial[file.name] = file.stat().st_size
+                    continue
                 places = {} if file.name.startswith(".new-") else _read_index(file)
                 if places:
                     self._enter(file.name, places, file.stat().st_size)
@@ -67,8 +78,9 @@ class BlobStore:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes of all files, and of what is promised."""
-        return sum(size for size, _ in self._packs.values()) + sum(map(len, self._promised.values()))
+        """Bytes of all files, those that are still coming too, and of what is promised."""
+        files = sum(size for size, _ in self._packs.values()) + sum(self._partial.values())
+        return files + sum(map(len, self._promised.values()))
 
     def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
         """Stores blobs, those that are not there. They survive a kill at once, and a power cut after `sync`.
@@ -127,12 +139,8 @@ class BlobStore:
         if durable:
             self._dirty.update(self._places[digest].pack for digest, _ in blobs if digest in self._places)
         new = {each: blob for each, blob in blobs if each not in self._places and each not in self._promised}
-        size = _pack_bytes(new)
-        if new and self.used_bytes + size > self._budget_bytes:
-            raise LocalError(
-                f"no room for blobs of {size} bytes in {self._folder}: {self.used_bytes} of {self._budget_bytes} bytes "
-                "are in use; raise blob_budget_mib in the settings"
-            )
+        if new:
+            self._make_room(_pack_bytes(new))
         return new
 
     def _write(self, new: dict[Digest, bytes]) -> bytes:
@@ -181,6 +189,70 @@ class BlobStore:
             raise LocalError(f"the blob {path} was damaged on the disk: stop the node, delete that file, and restart")
         return blob
 
+    def size(self, digest: Digest) -> int | None:
+        """Bytes of a blob, if it is here."""
+        if digest in self._places:
+            return self._places[digest].size
+        return len(self._promised[digest]) if digest in self._promised else None
+
+    def read(self, digest: Digest, at: int, count: int) -> bytes:
+        """Part of a blob that is here; the caller checks it.
+
+        Raises:
+            LocalError: the disk refuses.
+        """
+        place = self._places.get(digest)
+        if place is None:
+            return self._promised[digest][at : at + count]
+        with explained("read", path := self._folder / place.pack), path.open("rb") as file:
+            file.seek(place.offset + at)
+            return file.read(min(count, place.size - at))
+
+    def incoming(self, digest: Digest, size: int) -> IncomingFile:
+        """Room for a blob of this size that comes in pieces; takes up what an earlier try has left.
+
+        Raises:
+            LocalError: the budget is spent or the disk refuses.
+        """
+        path = self._folder / f"{_PARTIAL}{digest.hex()}"
+        offset = _pack_bytes({digest: b""})
+        if self._partial.get(path.name) != offset + size:
+            self._forget_partial(path.name)
+            self._make_room(offset + size)
+        incoming = IncomingFile(path, size, offset, partial(self._finished, digest))
+        self._partial.pop(path.name, None)
+        self._partial[path.name] = offset + size  # the youngest now
+        while len(self._partial) > PARTIAL_MAX:
+            self._forget_partial(next(iter(self._partial)))
+        return incoming
+
+    def _finished(self, digest: Digest, incoming: IncomingFile, checksum: bytes) -> None:
+        if digest in self._places or digest in self._promised:  # it was put meanwhile
+            self._forget_partial(incoming.path.name)
+            return
+        index, name = _index_of([(digest, incoming.size, checksum)]), f"{digest.hex()}{_WHOLE}"
+        with explained("write", incoming.path):
+            with incoming.path.open("r+b") as file:
+                file.write(index)
+            incoming.path.replace(self._folder / name)
+        self._partial.pop(incoming.path.name, None)
+        self._enter(name, _places(index, name), incoming.offset + incoming.size)
+
+    def _make_room(self, size: int) -> None:
+        """What was begun and not finished goes first where room is short."""
+        while self._partial and self.used_bytes + size > self._budget_bytes:
+            self._forget_partial(next(iter(self._partial)))
+        if self.used_bytes + size > self._budget_bytes:
+            raise LocalError(
+                f"no room for blobs of {size} bytes in {self._folder}: {self.used_bytes} of {self._budget_bytes} bytes "
+                "are in use; raise blob_budget_mib in the settings"
+            )
+
+    def _forget_partial(self, name: str) -> None:
+        self._partial.pop(name, None)
+        with explained("delete", self._folder / name):
+            (self._folder / name).unlink(missing_ok=True)
+
     def drop(self, digest: Digest) -> None:
         """Forgets a blob; a no-op if it is not here."""
         self._promised.pop(digest, None)
@@ -212,7 +284,11 @@ def _pack_bytes(blobs: dict[Digest, bytes]) -> int:
 
 
 def _index(blobs: dict[Digest, bytes]) -> bytes:
-    entries = [_ENTRY.pack(digest, len(blob), hashlib.sha256(blob).digest()) for digest, blob in blobs.items()]
+    return _index_of([(digest, len(blob), hashlib.sha256(blob).digest()) for digest, blob in blobs.items()])
+
+
+def _index_of(blobs: Sequence[tuple[Digest, int, bytes]]) -> bytes:
+    entries = [_ENTRY.pack(*each) for each in blobs]
     index = b"".join([_START.pack(_MAGIC, _VERSION, len(entries)), *entries])
     return index + hashlib.sha256(index).digest()
 

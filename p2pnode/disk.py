@@ -9,6 +9,7 @@ from typing import Final, Self
 import trio
 
 from p2pnode.blobs import BlobStore
+from p2pnode.incoming import IncomingFile
 from p2pnode.journal import Journal
 from protocols.errors import LocalError
 from protocols.types import Digest
@@ -74,6 +75,18 @@ class FolderDisk:
     def get(self, digest: Digest) -> bytes | None:
         """See `BlobStore.get`."""
         return self._blobs.get(digest)
+
+    def size(self, digest: Digest) -> int | None:
+        """See `BlobStore.size`."""
+        return self._blobs.size(digest)
+
+    def read(self, digest: Digest, at: int, count: int) -> bytes:
+        """See `BlobStore.read`."""
+        return self._blobs.read(digest, at, count)
+
+    def incoming(self, digest: Digest, size: int) -> IncomingFile:
+        """See `BlobStore.incoming`."""
+        return self._blobs.incoming(digest, size)
 
     def drop(self, digest: Digest) -> None:
         """See `BlobStore.drop`."""

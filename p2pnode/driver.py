@@ -20,6 +20,7 @@ from p2pnode.errors import Unreachable
 from p2pnode.exchange import BlobExchange
 from p2pnode.learner import Learner
 from p2pnode.ports import Ports
+from p2pnode.services import RESPONSE_MAX_BYTES
 from p2pnode.supervision import Observer, Supervisor
 from p2pnode.team import AnyMachine
 from protocols.effects import (
@@ -146,7 +147,7 @@ class Driver:
         self._room = trio.Event()
         self._events, self._queue = trio.open_memory_channel[tuple[Team, AnyMachine | None, Event]](QUEUE_MAX)
         self.sent: Counter[str] = Counter()
-        self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs, self._complain)
+        self.blobs = BlobExchange(ports.transport, ports.disk, self._count_blobs, self._complain, self._accuse)
         self.teams: dict[int, Team] = {}
         self.journal: dict[int, list[Journal]] = {}
         self.spent: set[bytes] = set()
@@ -190,7 +191,7 @@ class Driver:
             for digest in sorted(self._kept.pop(height)):
                 if digest == keep:
                     self._kept.setdefault(below, set()).add(digest)
-                else:
+                elif not any(digest in later for later in self._kept.values()):
                     self._ports.disk.drop(digest)
         for height in [height for height in self.teams if LEDGER < height < below]:
             self.teams.pop(height).close()
@@ -389,6 +390,8 @@ class Driver:
         blobs = None
         with self._tasks.surviving("fetch"):
             blobs = await self.blobs.fetch(wanted)
+            if wanted.max_bytes > RESPONSE_MAX_BYTES:  # it came by way of the disk, and goes with its round
+                self._kept.setdefault(team.height, set()).update(wanted.digests)
             if blobs is not None and wanted.purpose == MODEL:
                 await self._read_model(blobs[0])
         self.post(team, FetchFailed(wanted) if blobs is None else Fetched(wanted, blobs), machine)
@@ -428,6 +431,9 @@ class Driver:
 
     def _count_blobs(self, size: int) -> None:
         self.sent["Blob"] += size
+
+    def _accuse(self, holder: PeerKey, reason: str) -> None:
+        self._observe("refused", {"kind": "blob", "culprit": holder.hex(), "reason": reason})
 
     def _complain(self, reason: str) -> None:
         self._observe("failed", {"task": "disk", "reason": reason})

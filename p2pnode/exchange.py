@@ -11,6 +11,7 @@ import trio
 
 from p2pnode.errors import Unreachable
 from p2pnode.gathering import Gathering
+from p2pnode.pieces import Accuse, PieceFetcher, PieceServer
 from p2pnode.ports import Disk, Transport
 from p2pnode.services import (
     BLOB,
@@ -40,13 +41,21 @@ class BlobExchange:
     Args:
         count: told how many blob bytes were sent.
         complain: told of blobs that this disk has damaged; they are dropped, and fetched like others' blobs.
+        accuse: told who sent pieces that are not in a blob.
     """
 
     def __init__(
-        self, transport: Transport, disk: Disk, count: Callable[[int], None], complain: Callable[[str], None]
+        self,
+        transport: Transport,
+        disk: Disk,
+        count: Callable[[int], None],
+        complain: Callable[[str], None],
+        accuse: Accuse = lambda _holder, _reason: None,
     ) -> None:
         self._transport, self._disk, self._count, self._complain = transport, disk, count, complain
         self._warm: OrderedDict[Digest, bytes] = OrderedDict()
+        self._pieces = PieceFetcher(transport, disk, accuse)
+        PieceServer(transport, disk, count, complain)
         transport.serve(BLOB, self._serve)
 
     async def fetch(self, wanted: Fetch) -> tuple[bytes, ...] | None:
@@ -58,6 +67,9 @@ class BlobExchange:
         if all(blob is not None for blob in local):
             return tuple(blob for blob in local if blob is not None)
         holders = [holder for holder in wanted.holders if holder != self._transport.peer]
+        if wanted.max_bytes > RESPONSE_MAX_BYTES:  # its digest is one that pieces can be checked against
+            found = [await self._pieces.fetch(digest, holders, wanted.max_bytes) for digest in wanted.digests]
+            return tuple(blob for blob in found if blob is not None) if None not in found else None
         ask = partial(self._from, wanted.max_bytes)
         return await Gathering(wanted.digests, holders, BLOBS_PER_REQUEST, ask).run()
 

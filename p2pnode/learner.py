@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from protocols.hashing import tagged
 from protocols.privacy.noise import gaussian
 from protocols.types import NO_DIGEST, Digest, PeerKey, Secret
 from protocols.updates.clip import Noise, from_grid, off_grid, to_grid
+from protocols.updates.pieces import blob_digest
 from protocols.updates.totals import decode_total
 
 CANDIDATES_MAX: Final = 4
@@ -95,7 +95,7 @@ class Learner:
         Raises:
             MalformedError: not a total of this task's updates.
         """
-        taken = model.digest, Digest(hashlib.sha256(total).digest())
+        taken = model.digest, blob_digest(total)
         if taken == self._step[0]:
             return self._step[1]  # a member takes it to sign the header, and again when the header is certified
         decoded = decode_total(total, self.schema.limbs)
@@ -111,7 +111,7 @@ class Learner:
         Raises:
             MalformedError: they are none.
         """
-        return Model(*load_model(blob), Digest(hashlib.sha256(blob).digest()), blob)
+        return Model(*load_model(blob), blob_digest(blob), blob)
 
     def remember(self, model: Model) -> None:
         """Keeps a model that was computed or read until a header is certified that names it."""
@@ -152,4 +152,4 @@ def _shapes(model: Model) -> list[tuple[str, tuple[int, ...], str]]:
 
 def _model(params: Tensors, state: Tensors) -> Model:
     blob = model_bytes(params, state)
-    return Model(params, state, Digest(hashlib.sha256(blob).digest()), blob)
+    return Model(params, state, blob_digest(blob), blob)

@@ -252,6 +252,23 @@ class Chain(Protocol):
         ...
 
 
+class IncomingBlob(Protocol):
+    """A blob that is still coming; what was written outlives a crash. The caller checks the pieces."""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier try has left something."""
+        ...
+
+    def write(self, at: int, data: bytes) -> None: ...
+
+    def read(self, at: int, count: int) -> bytes: ...
+
+    async def finish(self) -> None:
+        """The blob is whole, and one of the disk's from now on."""
+        ...
+
+
 class Disk(Protocol):
     """Durable state of one node."""
 
@@ -275,6 +292,18 @@ class Disk(Protocol):
         ...
 
     def get(self, digest: Digest) -> bytes | None: ...
+
+    def size(self, digest: Digest) -> int | None:
+        """Of a blob that is here, in bytes."""
+        ...
+
+    def read(self, digest: Digest, at: int, count: int) -> bytes:
+        """Part of a blob that is here, as the disk gives it: not checked, unlike `get`."""
+        ...
+
+    def incoming(self, digest: Digest, size: int) -> IncomingBlob:
+        """Room for a blob that comes in pieces, with what an earlier try has left; raises `LocalError` without room."""
+        ...
 
     def drop(self, digest: Digest) -> None: ...
 

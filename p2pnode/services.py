@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from protocols.types import Address, Digest, PeerKey
+from protocols.updates.pieces import PIECE_BYTES, PieceTable
 from protocols.wire.codec import U32, U64, Size
 from protocols.wire.messages import ENVELOPE_MAX_BYTES
 
@@ -15,6 +16,8 @@ PEERS: Final = "peers/1"
 HEAD: Final = "head/1"
 KEYS: Final = "keys/1"
 BLOB: Final = "blob/1"
+PIECES: Final = "pieces/1"
+PIECE: Final = "piece/1"
 
 PART_BYTES: Final = 1 << 20
 BLOBS_PER_REQUEST: Final = 16
@@ -91,3 +94,26 @@ class BlobResponse:
     """In the order of the request; holders stop early where the response would exceed its bound."""
 
     parts: Annotated[tuple[Part, ...], Size(0, BLOBS_PER_REQUEST)]
+
+
+@dataclass(frozen=True, slots=True)
+class PiecesRequest:
+    """Of which blob the table of pieces is wanted."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class PiecesResponse:
+    """The table of a blob (empty: the holder has it not), and of a blob of one piece that piece."""
+
+    table: PieceTable
+    data: Annotated[bytes, Size(0, PIECE_BYTES)]
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRequest:
+    """One piece of a blob; the response is its bytes, nothing where the holder has it not."""
+
+    digest: Digest
+    index: U32

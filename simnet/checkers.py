@@ -6,7 +6,6 @@ the true sums of what was encrypted. Liars' signatures count wherever they might
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from protocols.types import NO_DIGEST, Digest, PeerKey
+from protocols.updates.pieces import blob_digest
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import (
     PRECOMMIT,
@@ -212,7 +212,7 @@ def _untrue(seen: Witness, header: Header) -> str | None:
         total = lanes if not total.size else total + lanes
         contributors += len(found)
     expected = contributors.to_bytes(4, "big") + total.astype("<i4").tobytes()
-    wanted = hashlib.sha256(expected).digest() if contributors else NO_DIGEST
+    wanted = blob_digest(expected) if contributors else NO_DIGEST
     return None if header.total == wanted else "a false total"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Final, TypeVar
@@ -40,6 +41,24 @@ def seeded_entropy(seed: int, name: str) -> Entropy:
     return lambda: hashlib.sha256(f"simnet entropy {seed} {name} {next(numbers)}".encode()).digest()
 
 
+@dataclass
+class IncomingMemory:
+    """A blob that is still coming."""
+
+    room: bytearray
+    resumed: bool
+    finished: Callable[[], None]
+
+    def write(self, at: int, data: bytes) -> None:
+        self.room[at : at + len(data)] = data
+
+    def read(self, at: int, count: int) -> bytes:
+        return bytes(self.room[at : at + count])
+
+    async def finish(self) -> None:
+        self.finished()
+
+
 class MemoryDisk:
     """A disk that outlives its node: end the node, start another one from the same disk, or from what `crash` left."""
 
@@ -49,6 +68,7 @@ class MemoryDisk:
         self._blobs: dict[Digest, bytes] = {}
         self._fleeting: set[Digest] = set()  # blobs that a power cut would take
         self._to_flush: set[Digest] = set()
+        self._incoming: dict[Digest, bytearray] = {}
 
     def append(self, record: bytes) -> None:
         self._journal.append(bytes(record))
@@ -77,6 +97,21 @@ class MemoryDisk:
 
     def get(self, digest: Digest) -> bytes | None:
         return self._blobs.get(digest)
+
+    def size(self, digest: Digest) -> int | None:
+        return len(self._blobs[digest]) if digest in self._blobs else None
+
+    def read(self, digest: Digest, at: int, count: int) -> bytes:
+        return self._blobs[digest][at : at + count]
+
+    def incoming(self, digest: Digest, size: int) -> IncomingMemory:
+        resumed = len(self._incoming.get(digest, b"")) == size
+        if not resumed:
+            self._incoming[digest] = bytearray(size)
+        return IncomingMemory(self._incoming[digest], resumed, lambda: self._finished(digest))
+
+    def _finished(self, digest: Digest) -> None:
+        self.put(((digest, self._incoming.pop(digest)),), durable=False)
 
     def drop(self, digest: Digest) -> None:
         self._blobs.pop(digest, None)
@@ -107,11 +142,13 @@ class MemoryDisk:
         if power_cut:
             for digest in self._fleeting:
                 other.drop(digest)
+            other._incoming.clear()
         return other
 
     def _keep(self, other: MemoryDisk) -> None:
         self._journal, self._flushed, self._blobs = list(other._journal), other._flushed, dict(other._blobs)
         self._fleeting, self._to_flush = set(other._fleeting), set(other._to_flush)
+        self._incoming = {digest: bytearray(room) for digest, room in other._incoming.items()}
 
 
 class SharedResults:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from protocols.errors import MalformedError
 from protocols.types import Digest
+from protocols.updates.pieces import blob_digest
 
 Tensors = dict[str, npt.NDArray[Any]]
 """Named arrays: a model's parameters, or its optimiser's state."""
@@ -34,8 +34,8 @@ def model_bytes(params: Tensors, state: Tensors) -> bytes:
 
 
 def model_digest(params: Tensors, state: Tensors) -> Digest:
-    """SHA-256 of `model_bytes`."""
-    return Digest(hashlib.sha256(model_bytes(params, state)).digest())
+    """What names `model_bytes` (protocols/updates/pieces.py)."""
+    return blob_digest(model_bytes(params, state))
 
 
 def load_model(data: bytes) -> tuple[Tensors, Tensors]:

@@ -8,7 +8,6 @@ of them follows f + 1 = n - t + 1 committee members, of whom one is honest, to t
 from __future__ import annotations
 
 import enum
-import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -36,6 +35,7 @@ from protocols.params import Params
 from protocols.rounds.epoch import EpochView
 from protocols.told import Shortfall
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
+from protocols.updates.pieces import blob_digest
 from protocols.wire import codec
 from protocols.wire.messages import ENVELOPE_MAX_BYTES, Header, HeaderCertificate
 
@@ -185,7 +185,7 @@ class Ledger(Machine[State]):
 
     def total(self, event: Fetched, now: float) -> Effects:
         (blob,) = event.blobs
-        if self._wanted is None or hashlib.sha256(blob).digest() != self._wanted.header.total:
+        if self._wanted is None or blob_digest(blob) != self._wanted.header.total:
             return self.missing(event, now)
         return [Step(self.head.header, blob)]
 
@@ -203,7 +203,7 @@ class Ledger(Machine[State]):
 
     def model(self, event: Fetched, now: float) -> Effects:
         (blob,) = event.blobs
-        if self._wanted is None or hashlib.sha256(blob).digest() != self._wanted.header.params_digest:
+        if self._wanted is None or blob_digest(blob) != self._wanted.header.params_digest:
             return self.missing(event, now)
         return self._applied(blob, now)
 

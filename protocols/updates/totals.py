@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -12,6 +11,7 @@ import numpy as np
 from protocols.encryption.scheme import Lanes
 from protocols.errors import MalformedError
 from protocols.types import Digest
+from protocols.updates.pieces import blob_digest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,7 @@ def add_cells(cells: Iterable[tuple[Lanes, int]]) -> bytes:
 def total_of(lanes: Lanes, contributors: int) -> tuple[bytes, Digest]:
     """The job: a total's bytes, and the digest that names them."""
     total = add_cells([(lanes, contributors)])
-    return total, Digest(hashlib.sha256(total).digest())
+    return total, blob_digest(total)
 
 
 def decode_total(data: bytes, lanes: int) -> Total:

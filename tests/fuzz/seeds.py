@@ -50,7 +50,7 @@ class Vectors:
         """The index of the kind, then its bytes; see `targets.KINDS`."""
         ours = [bytes([list(TAGS.values()).index(type(message))]) + encode(message) for message in EVERY]
         kinds = ("Info", "PeersRequest", "PeersResponse", "KeysRequest", "KeysResponse", "HeadResponse")
-        order = [*kinds, "BlobRequest", "Part", "BlobResponse"]
+        order = [*kinds, "BlobRequest", "Part", "BlobResponse", "PiecesRequest", "PiecesResponse", "PieceRequest"]
         services = self.messages["services"]
         return ours + [bytes([SERVICES_FIRST + order.index(v["type"])]) + raw(v["encoded"]) for v in services]
 

@@ -23,6 +23,7 @@ from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.rounds.release import set_digest
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret
 from protocols.updates.chunks import update_root
+from protocols.updates.pieces import table_of
 from protocols.updates.totals import add_cells
 from protocols.wire import messages as wire
 from protocols.wire.codec import encode
@@ -169,6 +170,9 @@ def service_vectors() -> list[dict[str, Any]]:
         services.HeadResponse(b""),
         services.BlobRequest((fill(1), fill(2)), 0),
         services.BlobResponse((services.Part(3, b"abc"), services.Part(0, b""))),
+        services.PiecesRequest(fill(1)),
+        services.PiecesResponse(table_of(b"abc"), b"abc"),
+        services.PieceRequest(fill(1), 3),
     ]
     return [{"type": type(each).__name__, "fields": plain(each), "encoded": plain(encode(each))} for each in samples]
 
