@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import trio
 
@@ -30,7 +30,7 @@ class IncomingFile:
         LocalError: the disk refuses.
     """
 
-    def __init__(self, path: Path, size: int, offset: int, finished: Callable[[Self, bytes], None]) -> None:
+    def __init__(self, path: Path, size: int, offset: int, finished: Callable[[IncomingFile, bytes], None]) -> None:
         self.path, self.size, self.offset, self._finished = path, size, offset, finished
         with explained("write", path):
             self.resumed = path.is_file() and path.stat().st_size == offset + size

@@ -111,7 +111,7 @@ class MemoryDisk:
         return IncomingMemory(self._incoming[digest], resumed, lambda: self._finished(digest))
 
     def _finished(self, digest: Digest) -> None:
-        self.put(((digest, self._incoming.pop(digest)),), durable=False)
+        self.put(((digest, bytes(self._incoming.pop(digest))),), durable=False)
 
     def drop(self, digest: Digest) -> None:
         self._blobs.pop(digest, None)

@@ -169,7 +169,8 @@ def varint(number: int) -> bytes:
 def noise(data: bytes) -> None:
     """The framing of Noise messages (the cipher left out), however it is cut."""
     session = object.__new__(Session)
-    session._raw, session._cipher, session._plain = Cut(data), b"", b""  # type: ignore[assignment]
+    session._raw, session._cipher = Cut(data), bytearray()  # type: ignore[assignment]
+    session._plain, session._read = b"", 0
     session._decrypt = lambda _ad, message: bytes(message)
     plain = b"".join(trio.run(_read_all, session))
     rest, expected = data[1:], b""

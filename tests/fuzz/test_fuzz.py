@@ -25,6 +25,7 @@ SHORT_S = 15
 NO_DECODERS = {
     "p2pnode/learner.py step": "calls decode_total",
     "p2pnode/learner.py adopt": "calls load_model",
+    "p2pnode/learner.py read": "the same",
     "p2pnode/transport/direct.py request": "sends our bytes; what comes back goes through FrameReader",
     "p2pnode/transport/host.py dial": "calls split_address",
     "protocols/encryption/sealing.py seal": "encrypts our bytes to a key that is_usable",
@@ -37,10 +38,10 @@ NO_DECODERS = {
     "protocols/rounds/dealing.py read_share": "calls unseal and unpack_dealt",
     "protocols/rounds/dealing.py check_promised": "compares a hash",
     "protocols/rounds/manifests.py accept": "calls open_manifest",
-    "protocols/updates/chunks.py verify_chunk": "called by verify_chunks",
+    "protocols/verification/proofs.py prove_wrong_sum": "calls verify_chunk, and that verify_chunks",
 }
 """Functions that take bytes and speak of MalformedError, and are not in the table: why."""
-OUR_OWN = {"Journal", "Lock", "_Record", "Journalled"}
+OUR_OWN = {"Journal", "Lock", "_Record", "Journalled", "SumProof"}
 """Records that are read from this node's own disk."""
 
 

@@ -14,6 +14,8 @@ import trio
 from trio.testing import MockClock
 
 from p2pnode.driver import INBOUND_MAX, LEDGER, Driver, Team
+from p2pnode.pieces import PieceServer
+from p2pnode.services import PIECE, RESPONSE_MAX_BYTES
 from p2pnode.supervision import Supervisor
 from protocols.effects import (
     AskHeads,
@@ -35,6 +37,7 @@ from protocols.effects import (
 )
 from protocols.errors import LocalError, MalformedError
 from protocols.events import (
+    Fetched,
     FetchFailed,
     JobDone,
     JobFailed,
@@ -46,14 +49,15 @@ from protocols.events import (
     Trained,
 )
 from protocols.told import Shortfall
-from protocols.types import NO_DIGEST, Digest, Height
+from protocols.types import NO_DIGEST, Digest, Height, PeerKey
+from protocols.updates.pieces import PIECE_BYTES, blob_digest
 from protocols.wire.envelope import open_envelope
 from protocols.wire.messages import Header, HeaderCertificate, Receipt, Vote
 from simnet.memory import MemoryDisk
 from tests.p2pnode.kit import InMemory, Seen, in_memory, settled
 from tests.protocols.playbook import CONTRIBUTORS, ROUND, VIEW, Peer
 
-ME, OTHER = CONTRIBUTORS[:2]
+ME, OTHER, LIAR = CONTRIBUTORS[:3]
 RECEIPT = Receipt(VIEW.slot(ROUND), NO_DIGEST, 1)
 BLOBS = [Digest(bytes([number]) * 32) for number in range(1, 5)]
 
@@ -232,6 +236,31 @@ async def test_a_fetch_is_always_answered(autojump_clock: MockClock, disk: Memor
         at.begin(machine)
         await settled()
         assert len(machine.got(FetchFailed)) == 1
+
+
+async def test_a_big_blob_goes_with_its_round_and_who_lies_about_it_is_named(autojump_clock: MockClock) -> None:
+    async def lie(_: PeerKey, __: bytes) -> bytes:
+        return bytes(PIECE_BYTES)
+
+    big = b"total" * PIECE_BYTES
+    async with scene() as at:
+        for peer in (OTHER, LIAR):
+            disk = MemoryDisk()
+            disk.put(((blob_digest(big), big),), durable=True)
+            transport = at.world.ports(peer, disk).transport
+            PieceServer(transport, disk, lambda _: None, lambda _: None)
+        transport.serve(PIECE, lie)
+        wanted = Fetch("total", None, (blob_digest(big),), (LIAR.key, OTHER.key), RESPONSE_MAX_BYTES + 1)
+        machine = at_start(wanted)
+        at.begin(machine, height=5)
+        await settled()
+        assert machine.got(Fetched) == [Fetched(wanted, (big,))]
+        assert {each["culprit"] for each in at.seen.named("refused")} == {LIAR.key.hex()}
+        at.driver.store(7, Store(((blob_digest(big), big),)))
+        at.driver.drop(below=6, keep=NO_DIGEST)
+        assert at.disk.digests() == (blob_digest(big),), "a later round has it too"
+        at.driver.drop(below=8, keep=NO_DIGEST)
+        assert at.disk.digests() == ()
 
 
 async def test_a_step_is_always_answered(autojump_clock: MockClock) -> None:

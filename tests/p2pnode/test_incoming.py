@@ -61,3 +61,47 @@ def test_what_was_only_begun_makes_room(tmp_path: Path) -> None:
     for number in range(PARTIAL_MAX + 2):
         store.incoming(Digest(bytes([number]) * 32), 10)
     assert len(list(tmp_path.glob(".part-*"))) == PARTIAL_MAX
+
+
+def test_what_is_promised_and_not_written_has_a_size_and_can_be_read(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, 2 << 20)
+    store.promise(((NAME, BLOB),))
+    for _ in range(2):
+        assert store.size(NAME) == len(BLOB)
+        assert store.read(NAME, 3, 5) == BLOB[3:8]
+        assert store.read(NAME, len(BLOB) - 5, 100) == BLOB[-5:]
+        packs = store.take_unwritten()
+        store.fulfilled(packs, store.fulfil(packs))
+    assert store.size(Digest(b"m" * 32)) is None
+
+
+def test_the_budget_counts_what_is_promised_and_what_is_coming(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, 10_000)
+    store.promise(((NAME, bytes(5000)),))
+    store.incoming(Digest(b"m" * 32), 2000)
+    assert store.used_bytes == 5000 + HEAD + 2000
+    with pytest.raises(LocalError, match="blob_budget_mib"):
+        store.incoming(Digest(b"m" * 32), 6000)
+    store.incoming(Digest(b"o" * 32), 3000)
+    store.promise(((Digest(b"p" * 32), bytes(4000)),))
+    assert store.used_bytes == 5000 + 4000, "what was only begun went"
+
+
+async def test_what_was_put_while_it_came_stays_as_it_was_put(tmp_path: Path) -> None:
+    """The file that it shares with others is not overwritten, whoever it is named after."""
+    store, other = BlobStore(tmp_path, 4 << 20), Digest(b"m" * 32)
+    incoming, late = store.incoming(NAME, len(BLOB)), store.incoming(other, len(BLOB))
+    store.put(((NAME, BLOB), (Digest(b"o" * 32), b"beside it")), durable=False)
+    store.promise(((other, BLOB),))
+    for each in (incoming, late):
+        each.write(0, BLOB)
+        await each.finish()
+    assert list(tmp_path.glob(".part-*")) == []
+    store.drop(NAME)
+    again = store.incoming(NAME, len(BLOB))
+    again.write(0, BLOB)
+    await again.finish()
+    assert (store.get(NAME), store.get(other), store.get(Digest(b"o" * 32))) == (BLOB, BLOB, b"beside it")
+    store.drop(NAME)
+    store.drop(Digest(b"o" * 32))
+    assert list(tmp_path.iterdir()) == []

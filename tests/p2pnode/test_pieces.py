@@ -220,3 +220,17 @@ async def test_a_chunk_is_no_blob_of_pieces(autojump_clock: MockClock) -> None:
         assert await me.fetch(A, digest=Digest(b"r" * 32)) is None
         assert holder.disk.digests() == (Digest(b"r" * 32),)
         assert holder.complaints == []
+
+
+async def test_a_blob_that_two_want_comes_once(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        me, holder, found = Me(world), Holder(world, A).hold(), list[bytes | None]()
+
+        async def fetch() -> None:
+            found.append(await me.fetch(A))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(fetch)
+        assert found == [BLOB] * 3
+        assert sorted(holder.asked) == list(range(COUNT))

@@ -37,3 +37,16 @@ def test_disk_outlives_its_node_and_its_copies_part() -> None:
 
 async def test_jobs_run_in_place() -> None:
     assert await InlineWorkers().run(divmod, 7, 2) == (3, 1)
+
+
+async def test_what_has_come_of_a_blob_outlives_a_crash_but_no_power_cut() -> None:
+    disk, name = MemoryDisk(), Digest(b"d" * 32)
+    disk.incoming(name, 4).write(0, b"bl")
+    assert not disk.crash(power_cut=True).incoming(name, 4).resumed
+    assert not disk.copy().incoming(name, 5).resumed
+    after = disk.crash().incoming(name, 4)
+    assert (after.resumed, after.read(0, 4)) == (True, b"bl\0\0")
+    incoming = disk.incoming(name, 4)
+    incoming.write(2, b"ob")
+    await incoming.finish()
+    assert (disk.get(name), disk.size(name), disk.crash(power_cut=True).get(name)) == (b"blob", 4, None)

@@ -31,7 +31,7 @@ const SHAPES = {
   1: record(uint(64), list(str(1, 256), 0, 16)),
   3: record(slot, uint(16), digest, list(digest, 1, 4096), list(digest, 0, 16), maybe(dealing)),
   9: record(SetList, uint(8), votes),
-  10: record(slot, uint(16), digest, list(uint(16), 1, 256), list(digest, 1, 4096))
+  10: record(slot, uint(16), digest, list(uint(16), 1, 256), list(digest, 1, 4096), bin(0, 64))
 }
 const anything = () => {}
 const envelopeShape = record(bin(1, 524_288), key, bin(64))
