@@ -321,9 +321,9 @@ class Header:
 
     Attributes:
         parent: digest of the header before (zero for the first).
-        params_digest: SHA-256 of the model's canonical bytes after the outer step.
+        params_digest: blob digest (protocols/updates/pieces.py) of the model's canonical bytes after the outer step.
         sets: digest of the certified list.
-        total: SHA-256 of the weighted total's canonical bytes (protocols/updates/totals.py); zero if no cell counts.
+        total: blob digest of the weighted total's canonical bytes (protocols/updates/totals.py); zero if none counts.
         epsilon_micro: the largest privacy budget spent by any contributor, in millionths; nil without DP.
         suspects: after this round; cells of the next one follow from it.
     """
