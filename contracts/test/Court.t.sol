@@ -50,6 +50,7 @@ contract CourtHandler is Handler {
 
     /// @dev Two of the honest one's statements, near each other.
     function accuse(uint256 slot, uint256 near, uint256 chain) external {
+        slot = slot % 500;
         Statement memory one = _statement(slot, 0);
         Statement memory other = _statement(slot + near % 3, 0);
         _try(one, _sign(HONEST, one), other, _sign(HONEST, other), false);
@@ -68,7 +69,7 @@ contract CourtHandler is Handler {
 
     function convict(uint256 slot, uint64 lie) external {
         Statement memory one = _statement(slot, 0);
-        Statement memory other = _statement(slot, 1 + lie);
+        Statement memory other = _statement(slot, 1 + lie % 1000);
         _try(one, _sign(LIAR, one), other, _sign(LIAR, other), true);
     }
 
