@@ -71,10 +71,10 @@ class BlobStore:
                     self._partial[file.name] = file.stat().st_size
                     continue
                 places = {} if file.name.startswith(".new-") else _read_index(file)
-                if places:
+                if places.keys() - self._places.keys():
                     self._enter(file.name, places, file.stat().st_size)
                 else:
-                    file.unlink()  # a crash left it unfinished
+                    file.unlink()  # a crash left it unfinished, or all of it stands elsewhere
 
     @property
     def used_bytes(self) -> int:
@@ -90,7 +90,7 @@ class BlobStore:
         """
         new = self._new(blobs, durable)
         if new:
-            name, size = next(iter(new)).hex(), _pack_bytes(new)
+            name, size = _name(new), _pack_bytes(new)
             self._enter(name, _places(self._write(new), name), size)
             if durable:
                 self._dirty.add(name)
@@ -118,13 +118,13 @@ class BlobStore:
             LocalError: the disk refuses; the next attempt may follow.
         """
         indices = [self._write(new) for new in packs]
-        self.sync(frozenset(next(iter(new)).hex() for new in packs))
+        self.sync(frozenset(map(_name, packs)))
         return indices
 
     def fulfilled(self, packs: Sequence[dict[Digest, bytes]], indices: Sequence[bytes]) -> None:
         """Notes where promised blobs stand now; those dropped meanwhile go."""
         for new, index in zip(packs, indices, strict=True):
-            name = next(iter(new)).hex()
+            name = _name(new)
             self._enter(name, _places(index, name), _pack_bytes(new))
             for digest in new:
                 if self._promised.pop(digest, None) is None:
@@ -144,9 +144,9 @@ class BlobStore:
         return new
 
     def _write(self, new: dict[Digest, bytes]) -> bytes:
-        """One file, named after its first blob, there whole or not at all; its index."""
+        """One file, there whole or not at all; its index."""
         index = _index(new)
-        path = self._folder / next(iter(new)).hex()
+        path = self._folder / _name(new)
         write_durably(path, b"".join([index, *new.values()]), replace=True, sync=False)
         return index
 
@@ -276,6 +276,12 @@ class BlobStore:
         mine = {digest: place for digest, place in places.items() if digest not in self._places}
         self._places |= mine
         self._packs[name] = size, set(mine)
+
+
+def _name(blobs: dict[Digest, bytes]) -> str:
+    """A file's name, by all blobs in it, so that one that still holds others is never written over."""
+    first, *others = blobs
+    return hashlib.sha256(b"".join(blobs)).hexdigest() if others else first.hex()
 
 
 def _pack_bytes(blobs: dict[Digest, bytes]) -> int:

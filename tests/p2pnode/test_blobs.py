@@ -90,3 +90,19 @@ def test_only_what_is_durable_waits_to_be_flushed(tmp_path):
     store.drop(OTHER)
     store.sync(frozenset({NAME.hex(), OTHER.hex()}))  # what was dropped meanwhile needs no flush
     assert store.get(NAME) == b"others have it"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_blob_that_was_dropped_and_comes_again_harms_none_that_it_shared_a_file_with(tmp_path, first):
+    both = [(Digest(bytes([n]) * 32), bytes([n]) * 100 * n) for n in (1, 2)]
+    store = BlobStore(tmp_path / "blobs", 1 << 20)
+    store.put(both, durable=True)
+    store.drop(both[first][0])
+    store.put([both[first]], durable=True)
+    assert [store.get(digest) for digest, _ in both] == [blob for _, blob in both]
+    again = BlobStore(tmp_path / "blobs", 1 << 20)
+    assert [again.get(digest) for digest, _ in both] == [blob for _, blob in both]
+    for digest, _ in both:
+        again.drop(digest)
+    assert again.used_bytes == 0
+    assert list((tmp_path / "blobs").iterdir()) == []
