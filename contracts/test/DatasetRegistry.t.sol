@@ -23,6 +23,8 @@ contract DatasetHandler is Handler {
         address person = _people[who % 3];
         supersedes = first.length == 0 ? 0 : supersedes % (first.length + 1);
         bool fits = root != 0 && rows != 0 && (supersedes == 0 || _open(person, supersedes));
+        // What must be refused is tried less often.
+        if (!fits && rows % 4 != 0) return;
         vm.prank(person);
         try _datasets.commit(1, "any", root, rows, supersedes, person, "") returns (uint256 id) {
             _told(id == first.length + 1, fits);
