@@ -44,6 +44,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "subnet": ("3", 3),
         "roles": ("validator", ("validator",)),
         "stake_wei": ("5", 5),
+        "deployment": ("d.json", Path("d.json")),
         "task": ("mine.tasks", "mine.tasks"),
         "data": ("d.csv", Path("d.csv")),
         "allow_plaintext": ("true", True),

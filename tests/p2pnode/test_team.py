@@ -59,7 +59,7 @@ def in_cell(aggregates: bool) -> Peer:
         (in_cell(aggregates=True), True, ["Aggregation", "Contribution"]),
         (in_cell(aggregates=True), False, ["Aggregation"]),
         (COMMITTEE[0], True, MEMBER),
-        (VALIDATOR, True, ["Audit"]),
+        (VALIDATOR, True, ["Audit", "Prosecution"]),
     ],
 )
 def test_a_place_in_the_epoch_decides_what_runs(peer: Peer, contributes: bool, machines: list[str]) -> None:
