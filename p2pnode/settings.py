@@ -22,7 +22,7 @@ FILE_NAME: Final = "p2pnode.toml"
 ENV_PREFIX: Final = "P2PNODE_"
 PASSPHRASE_VARIABLE: Final = "P2PNODE_PASSPHRASE"  # noqa: S105  # the variable's name, not a passphrase
 _NOT_SETTINGS: Final = {PASSPHRASE_VARIABLE}
-_PATHS: Final = ("folder", "data", "passphrase_file")
+_PATHS: Final = ("folder", "data", "deployment", "passphrase_file")
 
 RoleName = Literal["data", "compute", "validator"]
 Names = Annotated[tuple[str, ...], NoDecode]

@@ -68,8 +68,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
 
 
 def test_paths_in_the_file_are_relative_to_it(file, tmp_path):
-    settings = load_settings(file('folder = "."\ndata = "private/mine.csv"\npassphrase_file = "/p"'), {})
+    text = 'folder = "."\ndata = "private/mine.csv"\ndeployment = "d.json"\npassphrase_file = "/p"'
+    settings = load_settings(file(text), {})
     assert settings.folder == tmp_path
+    assert settings.deployment == tmp_path / "d.json"
     assert settings.data == tmp_path / "private" / "mine.csv"
     assert settings.passphrase_file == Path("/p")
 
