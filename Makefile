@@ -44,7 +44,7 @@ audit: setup ## slither and solhint on the contracts: fails on anything high or 
 	$(BIN)/python -m contracts.audit
 
 coverage: setup ## branch coverage of the contracts by their own tests
-	$(BIN)/python -m contracts.forge coverage
+	-$(BIN)/python -m contracts.forge coverage --ir-minimum --exclude-tests
 
 lint: setup
 	$(BIN)/ruff check
