@@ -13,18 +13,18 @@ import numpy as np
 from protocols.encryption import expand, message
 from protocols.encryption.layout import Piece
 from protocols.encryption.one_time_key import OneTimeKeyScheme
+from protocols.encryption.ring import DEGREE
 from protocols.encryption.scheme import Lanes, PublicContext, Residues
-from protocols.hashing import tagged
 from protocols.types import Secret
 
-_MULTIPLIER_BITS: Final = 40
-"""With keys of 9 bits a product stays below 2^53, as `Ring.reduce` asks for."""
+_WEIGHTS: Final = np.random.default_rng(0).integers(1, 1 << 20, DEGREE)
 
 
 class DummyScheme(OneTimeKeyScheme):
-    """c0 = message + a k, coefficient by coefficient, with a number a that everybody knows: no noise, no transforms.
+    """c0 = message + s(k) a with a weighted sum s(k) of the key's coefficients and a public a: no noise, no transforms.
 
-    Keys, shares, bounds, wire form and the search for wrong shares are the real scheme's.
+    As under the real scheme, one wrong coefficient of a key leaves noise in all coefficients of a ciphertext. Keys,
+    shares, bounds, wire form and the search for wrong shares are the real scheme's.
     """
 
     name = "dummy"
@@ -36,15 +36,10 @@ class DummyScheme(OneTimeKeyScheme):
         return message.decode(self.ring, self.ring.subtract(rows, self._masks(key, piece, context)), piece.value_bits)
 
     def _spread(self, key: expand.Small) -> Residues:
-        """The key as it is; it is multiplied as signed integers."""
-        return key.astype(np.int64).view(np.uint64)
+        """s(k) as residues uint64[primes, 1]: below 2^42 for keys of 10 bits."""
+        return self.ring.reduce(np.array([key.astype(np.int64) @ _WEIGHTS]))
 
-    def _masks(self, key: Residues, piece: Piece, context: PublicContext) -> Residues:
-        small = key.view(np.int64)
-        return np.stack([self.ring.reduce(small * _multiplier(context, index)) for index in piece.indices])
-
-
-def _multiplier(context: PublicContext, index: int) -> int:
-    """Odd, and large: under a wrong key every coefficient that differs leaves noise beyond any bound."""
-    drawn = tagged("dummy", context.beacon, context.height, context.cell, index)
-    return int.from_bytes(drawn[:8], "big") % (1 << _MULTIPLIER_BITS) | 1 << (_MULTIPLIER_BITS - 1) | 1
+    def _masks(self, weighed: Residues, piece: Piece, context: PublicContext) -> Residues:
+        return np.stack(
+            [self.ring.product(expand.public_polynomial(context, index), weighed) for index in piece.indices]
+        )

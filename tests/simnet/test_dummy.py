@@ -26,6 +26,17 @@ def test_only_the_sum_of_all_opens_and_wrong_shares_are_found() -> None:
     assert opened.wrong == (2,)
 
 
+@pytest.mark.parametrize("height", range(40))
+def test_a_share_that_is_wrong_in_one_coefficient_is_found(height: int) -> None:
+    place = PublicContext(b"beacon", height, 1)
+    total = DUMMY.add([DUMMY.encrypt(lanes, seed, place) for lanes, seed in zip(UPDATES, SEEDS, strict=True)])
+    bent = RELEASED[1].copy()
+    bent[height] ^= 1
+    opened = DUMMY.open(total, place, {1: bent, **{member: RELEASED[member] for member in (2, 3, 4)}}, 3, 5, LAYOUT)
+    assert (opened.lanes == sum(UPDATES)).all()
+    assert opened.wrong == (1,)
+
+
 def test_a_key_that_is_not_the_sums_does_not_prove_itself() -> None:
     other = DUMMY.add([TOTAL, DUMMY.encrypt(UPDATES[0], Secret(bytes([9]) * 32), PLACE)])
     with pytest.raises(SpoiledSumError):
