@@ -54,7 +54,7 @@ contract AnchorHandler is World {
         ICheckpointAnchor.Checkpoint memory it = _checkpoint(height % 64, below);
         it.paramsDigest = bytes32(who % 2);
         address by = proposers[who % 3];
-        if (anchor.rollingOf(SUBNET, by) == 0) return;
+        vm.assume(anchor.rollingOf(SUBNET, by) != 0);
         _snapshot();
         ICheckpointAnchor.Place memory place = _propose(by, it);
         try anchor.open(SUBNET, it, place) {
@@ -64,27 +64,27 @@ contract AnchorHandler is World {
     }
 
     function attest(uint256 which, uint256 count) external {
-        if (opened.length == 0) return;
+        vm.assume(opened.length != 0);
         bytes32 key = opened[which % opened.length];
         for (uint256 i = 0; i < count % 5; ++i) {
             bytes memory vote = _vote(i, heightOf[key], key);
             vm.prank(vm.addr(keys[i]));
             try attestation.commit(SUBNET, heightOf[key], keccak256(vote)) {} catch {}
         }
-        vm.warp(block.timestamp + COMMIT);
+        vm.warp(vm.getBlockTimestamp() + COMMIT);
         bytes memory proof;
         for (uint256 i = 0; i < count % 5; ++i) proof = bytes.concat(proof, _vote(i, heightOf[key], key));
         try attestation.reveal(SUBNET, EPOCH, heightOf[key], key, table, (1 << count % 5) - 1, proof) {} catch {}
     }
 
     function finalise(uint256 which, uint256 secs) external {
-        if (opened.length == 0) return;
+        vm.assume(opened.length != 0);
         _pass(secs % 100);
         try anchor.finalise(SUBNET, opened[which % opened.length]) {} catch {}
     }
 
     function hold(uint256 which) external {
-        if (opened.length == 0) return;
+        vm.assume(opened.length != 0);
         bytes32 key = opened[which % opened.length];
         vm.prank(game);
         try anchor.hold(SUBNET, key) {
@@ -93,9 +93,9 @@ contract AnchorHandler is World {
     }
 
     function settle(uint256 which, bool upheld) external {
-        if (opened.length == 0) return;
+        vm.assume(opened.length != 0);
         bytes32 key = opened[which % opened.length];
-        if (disputesOf[key] == 0) return;
+        vm.assume(disputesOf[key] != 0);
         --disputesOf[key];
         vm.prank(game);
         anchor.settle(SUBNET, key, upheld);
@@ -174,10 +174,10 @@ contract CheckpointAnchorTest is World {
     function test_withdraw_notBeforeAllWindowsAreOver() public {
         vm.startPrank(proposer);
         anchor.unbond(SUBNET);
-        vm.warp(block.timestamp + CHALLENGE);
+        vm.warp(vm.getBlockTimestamp() + CHALLENGE);
         vm.expectPartialRevert(ICheckpointAnchor.BondLocked.selector);
         anchor.withdrawBond(SUBNET);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         anchor.withdrawBond(SUBNET);
     }
 
@@ -201,7 +201,7 @@ contract CheckpointAnchorTest is World {
     function test_withdraw_paysOnce() public {
         vm.startPrank(proposer);
         anchor.unbond(SUBNET);
-        vm.warp(block.timestamp + CHALLENGE + 1);
+        vm.warp(vm.getBlockTimestamp() + CHALLENGE + 1);
         anchor.withdrawBond(SUBNET);
         vm.assertEq(proposer.balance, 10 ether);
         vm.expectRevert(abi.encodeWithSelector(ICheckpointAnchor.NotBonded.selector, SUBNET, proposer));
@@ -229,7 +229,7 @@ contract CheckpointAnchorTest is World {
     function test_propose_movesOnlyTheRollingHash() public {
         ICheckpointAnchor.Checkpoint memory it = _checkpoint(1, 0);
         ICheckpointAnchor.Place memory place = _propose(proposer, it);
-        uint256 when = block.timestamp << 48 | block.number;
+        uint256 when = vm.getBlockTimestamp() << 48 | vm.getBlockNumber();
         bytes32 expected = keccak256(abi.encode(place.before, _key(it), when));
         vm.assertEq(anchor.rollingOf(SUBNET, proposer), expected);
         vm.assertEq(uint256(anchor.recordOf(SUBNET, _key(it)).status), uint256(ICheckpointAnchor.Status.None));
@@ -241,7 +241,7 @@ contract CheckpointAnchorTest is World {
         uint256 left = gasleft();
         anchor.propose(SUBNET, it.height, it.header, keccak256("parent"), it.paramsDigest);
         // Compiled for speed, and called from a contract; contracts/gas.json has the product's own figure.
-        vm.assertLt(left - gasleft(), 15_000, "gas");
+        _atMostGas(left - gasleft(), 15_000);
     }
 
     // -- open
@@ -249,7 +249,7 @@ contract CheckpointAnchorTest is World {
     function test_open_needsAProposal() public {
         ICheckpointAnchor.Checkpoint memory it = _checkpoint(1, 0);
         ICheckpointAnchor.Place memory place = ICheckpointAnchor.Place(
-            proposer, uint48(block.timestamp), uint48(block.number), anchor.rollingOf(SUBNET, proposer), new bytes32[](0)
+            proposer, uint48(vm.getBlockTimestamp()), uint48(vm.getBlockNumber()), anchor.rollingOf(SUBNET, proposer), new bytes32[](0)
         );
         vm.expectRevert(abi.encodeWithSelector(ICheckpointAnchor.NotProposed.selector, SUBNET, _key(it), proposer));
         anchor.open(SUBNET, it, place);
@@ -294,7 +294,7 @@ contract CheckpointAnchorTest is World {
             ICheckpointAnchor.Place memory stands = _propose(proposer, it);
             if (i == target) place = stands;
             if (i > target) later[2 * (i - target - 1)] = _key(it);
-            if (i > target) later[2 * (i - target) - 1] = bytes32(block.timestamp << 48 | block.number);
+            if (i > target) later[2 * (i - target) - 1] = bytes32(vm.getBlockTimestamp() << 48 | vm.getBlockNumber());
             _pass(1);
         }
         place.later = later;
@@ -376,8 +376,8 @@ contract CheckpointAnchorTest is World {
         _pass(CHALLENGE + 1);
         _open(_checkpoint(1, 0));
         anchor.open(SUBNET, it, place);
-        vm.assertEq(uint256(anchor.recordOf(SUBNET, _key(it)).proposedAt), block.timestamp);
-        vm.warp(block.timestamp + CHALLENGE);
+        vm.assertEq(uint256(anchor.recordOf(SUBNET, _key(it)).proposedAt), vm.getBlockTimestamp());
+        vm.warp(vm.getBlockTimestamp() + CHALLENGE);
         bytes32 key = _key(it);
         vm.prank(game);
         anchor.hold(SUBNET, key);
@@ -392,9 +392,9 @@ contract CheckpointAnchorTest is World {
         vm.assertEq(record.proposer, proposer);
         vm.assertEq(uint256(record.height), 4);
         vm.assertEq(uint256(record.depth), 2);
-        vm.assertEq(uint256(record.proposedAt), block.timestamp);
-        vm.assertEq(uint256(record.proposedBlock), block.number);
-        vm.assertEq(uint256(attestation.tallyOf(SUBNET, key).openedAt), block.timestamp);
+        vm.assertEq(uint256(record.proposedAt), vm.getBlockTimestamp());
+        vm.assertEq(uint256(record.proposedBlock), vm.getBlockNumber());
+        vm.assertEq(uint256(attestation.tallyOf(SUBNET, key).openedAt), vm.getBlockTimestamp());
     }
 
     // -- finalise
@@ -409,7 +409,7 @@ contract CheckpointAnchorTest is World {
 
     function test_finalise_notInsideTheWindow() public {
         bytes32 key = _open(_checkpoint(1, 0));
-        uint256 closesAt = block.timestamp + CHALLENGE;
+        uint256 closesAt = vm.getBlockTimestamp() + CHALLENGE;
         _attest(3, 1, key);
         vm.warp(closesAt);
         vm.expectRevert(abi.encodeWithSelector(ICheckpointAnchor.WindowOpen.selector, SUBNET, key, closesAt));
@@ -511,7 +511,7 @@ contract CheckpointAnchorTest is World {
         anchor.finalise(SUBNET, key);
         vm.prank(game);
         anchor.hold(SUBNET, key);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         vm.expectRevert(abi.encodeWithSelector(ICheckpointAnchor.Disputed.selector, SUBNET, key));
         anchor.finalise(SUBNET, key);
         vm.revertToState(state);

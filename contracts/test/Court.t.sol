@@ -54,7 +54,7 @@ contract CourtHandler is Handler {
         Statement memory one = _statement(slot, 0);
         Statement memory other = _statement(slot + near % 3, 0);
         _try(one, _sign(HONEST, one), other, _sign(HONEST, other), false);
-        chain = chain % 2 == 0 ? block.chainid : 5;
+        chain = chain % 2 == 0 ? vm.getChainId() : 5;
         _elsewhere(one, slot, chain);
     }
 
@@ -82,7 +82,7 @@ contract CourtHandler is Handler {
 
     /// @dev What it signed on another chain, or under another registry, is of no use here.
     function _elsewhere(Statement memory one, uint256 slot, uint256 chain) private {
-        uint256 here = block.chainid;
+        uint256 here = vm.getChainId();
         Statement memory other = _statement(slot, 7);
         vm.chainId(chain);
         bytes32 digest = Statements.digest(other, chain == here ? address(this) : REGISTRY);
@@ -99,9 +99,9 @@ contract CourtHandler is Handler {
         bool guilty
     ) private {
         try _court.equivocation(one, first, other, second) {
-            _told(true, guilty);
+            _judged(true, guilty);
         } catch {
-            _told(false, guilty);
+            _judged(false, guilty);
         }
     }
 
@@ -146,7 +146,7 @@ contract CourtTest is Kit {
     }
 
     function invariant_honestStatementsNeverLose() public view {
-        vm.assertEq(_handler.surprises(), 0);
+        _handler.asExpected();
         vm.assertEq(_handler.slashing().times(_handler.honest()), 0);
     }
 
@@ -244,7 +244,7 @@ contract CourtTest is Kit {
         Statement memory one = _vote("one");
         Statement memory other = _vote("other");
         bytes32[2] memory here = _sign(one);
-        uint256 chain = block.chainid;
+        uint256 chain = vm.getChainId();
         vm.chainId(999);
         bytes32[2] memory elsewhere = _sign(other);
         vm.chainId(chain);
@@ -345,7 +345,7 @@ contract CourtTest is Kit {
         uint256 left = gasleft();
         _court.wrongSum(sum, signature, at, all, result);
         // A transaction's own 21,000, and 40 a byte of data: more than any of it costs (EIP-7623).
-        vm.assertLt(left - gasleft() + 21_000 + 40 * call.length, 2_000_000, "gas");
+        _atMostGas(left - gasleft() + 21_000 + 40 * call.length, 2_000_000);
     }
 
     // -- helpers

@@ -24,7 +24,7 @@ contract DatasetHandler is Handler {
         supersedes = first.length == 0 ? 0 : supersedes % (first.length + 1);
         bool fits = root != 0 && rows != 0 && (supersedes == 0 || _open(person, supersedes));
         // What must be refused is tried less often.
-        if (!fits && rows % 4 != 0) return;
+        vm.assume(fits || rows % 4 == 0);
         vm.prank(person);
         try _datasets.commit(1, "any", root, rows, supersedes, person, "") returns (uint256 id) {
             _told(id == first.length + 1, fits);
@@ -36,7 +36,7 @@ contract DatasetHandler is Handler {
 
     /// @notice Somebody else's root again, and its own: both are other commitments.
     function copy(uint256 which) external {
-        if (first.length == 0) return;
+        vm.assume(first.length != 0);
         this.commit(which, first[which % first.length].root, 1, 0);
     }
 
@@ -103,7 +103,7 @@ contract DatasetRegistryTest is Kit {
 
     function test_aSignatureOfAnotherChainIsRefused() public {
         bytes memory word = _sign(_ann, "root");
-        vm.chainId(block.chainid + 1);
+        vm.chainId(vm.getChainId() + 1);
         vm.prank(_ann);
         vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.WrongSignature.selector, _hospital));
         _datasets.commit(1, "any", "root", 5, 0, _hospital, word);
@@ -156,7 +156,7 @@ contract DatasetRegistryTest is Kit {
     }
 
     function afterInvariant() public view {
-        _handler.mostSucceeded();
+        _handler.asExpected();
         for (uint256 id = 1; id <= _handler.count(); ++id) _unchanged(id);
     }
 

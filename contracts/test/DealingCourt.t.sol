@@ -239,7 +239,7 @@ contract DealingCourtTest is Kit {
         uint256 left = gasleft();
         _court.badDealing(dealing, signature, opened);
         // The call's data, and the transaction.
-        vm.assertLt(left - gasleft() + 16 * opened.sealedShare.length + 30_000, 2_500_000, "gas");
+        _atMostGas(left - gasleft() + 16 * opened.sealedShare.length + 30_000, 2_500_000);
     }
 
     // -- helpers: the real dealing, and made up ones of threshold 1, where all shares are the same

@@ -51,7 +51,7 @@ contract GameHandler is Games {
             vm.prank(proposer);
             try anchor.bond{value: BOND}(SUBNET) {} catch {}
         }
-        if (anchor.rollingOf(SUBNET, proposer) == 0 || opened.length == 12) return;
+        vm.assume(anchor.rollingOf(SUBNET, proposer) != 0 && opened.length != 12);
         uint32 last = wrong % (STEPS + 1);
         (ICheckpointAnchor.Checkpoint memory it,) = _claim(uint64(opened.length + 1), STEPS, last);
         _snapshot();
@@ -62,7 +62,7 @@ contract GameHandler is Games {
     }
 
     function challenge(uint256 index) external {
-        if (opened.length == 0) return;
+        vm.assume(opened.length != 0);
         bytes32 key = opened[index % opened.length];
         vm.prank(challenger);
         try disputes.challenge{value: STAKE}(SUBNET, key) returns (uint256 number) {
@@ -72,7 +72,7 @@ contract GameHandler is Games {
 
     /// @dev The next move that is due, true to its mover's own run or not.
     function move(uint256 game, bool honest) public {
-        if (disputes.gameCount() == 0) return;
+        vm.assume(disputes.gameCount() != 0);
         uint256 number = game % disputes.gameCount() + 1;
         ICheckpointAnchor.Checkpoint memory it = _checkpoints[which[number]];
         bytes32[] memory states = _run(it, STEPS, _wrong[which[number]]);
@@ -104,32 +104,32 @@ contract GameHandler is Games {
     }
 
     function timeout(uint256 game) external {
-        if (disputes.gameCount() == 0) return;
+        vm.assume(disputes.gameCount() != 0);
         uint256 number = game % disputes.gameCount() + 1;
         IDisputeGame.Game memory it = disputes.gameOf(number);
         try disputes.timeout(number) {
-            if (block.timestamp - it.since <= EXTENSION) hasty = true;
+            if (vm.getBlockTimestamp() - it.since <= EXTENSION) hasty = true;
         } catch {}
         _note(number);
     }
 
     function drop(uint256 game) external {
-        if (disputes.gameCount() == 0) return;
+        vm.assume(disputes.gameCount() != 0);
         uint256 number = game % disputes.gameCount() + 1;
         try disputes.drop(number) {} catch {}
         _note(number);
     }
 
     function payOut(uint256 game, uint256 secs) external {
-        if (disputes.gameCount() == 0) return;
-        vm.warp(block.timestamp + secs % (2 * PAYOUT));
+        vm.assume(disputes.gameCount() != 0);
+        vm.warp(vm.getBlockTimestamp() + secs % (2 * PAYOUT));
         try disputes.release(game % disputes.gameCount() + 1) {} catch {}
         address[3] memory all = [challenger, proposer, treasury];
         try disputes.withdraw(all[secs % 3]) {} catch {}
     }
 
     function finalise(uint256 index) external {
-        if (opened.length == 0) return;
+        vm.assume(opened.length != 0);
         uint256 place = index % opened.length;
         uint64 height = _checkpoints[place].height;
         for (uint256 i = 0; i < 3; ++i) {
@@ -137,7 +137,7 @@ contract GameHandler is Games {
             vm.prank(vm.addr(keys[i]));
             try attestation.commit(SUBNET, height, keccak256(vote)) {} catch {}
         }
-        vm.warp(block.timestamp + COMMIT);
+        vm.warp(vm.getBlockTimestamp() + COMMIT);
         bytes memory proof;
         for (uint256 i = 0; i < 3; ++i) proof = bytes.concat(proof, _vote(i, height, opened[place]));
         try attestation.reveal(SUBNET, EPOCH, height, opened[place], table, 7, proof) {} catch {}
@@ -343,7 +343,7 @@ contract DisputeGameTest is Games {
     }
 
     function test_prove_anHonestChallengerWins() public {
-        uint48 proposed = uint48(block.timestamp);
+        uint48 proposed = uint48(vm.getBlockTimestamp());
         (uint256 number, bytes32 key) = _played(7, 6);
         _pass(5);
         vm.expectEmit(true, true, true, true, address(disputes));
@@ -413,7 +413,7 @@ contract DisputeGameTest is Games {
         uint256 before = vm.snapshotState();
         _pass(CLOCK + 1);
         vm.prank(proposer);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.TimedOut.selector, number, block.timestamp - 1));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.TimedOut.selector, number, vm.getBlockTimestamp() - 1));
         disputes.commit(number, it, 8, bytes32("t"));
         disputes.timeout(number);
         vm.assertTrue(vm.revertToState(before), "back");
@@ -486,26 +486,26 @@ contract DisputeGameTest is Games {
         (ICheckpointAnchor.Checkpoint memory it,) = _claim(1, 8, 0);
         uint256 number = _challenge(_open(it));
         _pass(CLOCK);
-        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotTimedOut.selector, number, block.timestamp));
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotTimedOut.selector, number, vm.getBlockTimestamp()));
         disputes.timeout(number);
     }
 
     function test_clock_boundsEveryGame() public {
         (ICheckpointAnchor.Checkpoint memory it, bytes32[] memory states) = _claim(1, 32, 0);
         uint256 number = _challenge(_open(it));
-        uint256 began = block.timestamp;
+        uint256 began = vm.getBlockTimestamp();
         _pass(CLOCK);
         _commitRun(number, it, states);
         while (_phase(number) == IDisputeGame.Phase.Reveal) {
-            _pass(disputes.endsAt(number) - block.timestamp);
+            _pass(disputes.endsAt(number) - vm.getBlockTimestamp());
             _reveal(number, states);
-            _pass(disputes.endsAt(number) - block.timestamp);
+            _pass(disputes.endsAt(number) - vm.getBlockTimestamp());
             _answer(number, true);
         }
         _pass(PROVE + 1);
         disputes.timeout(number);
         // Five rounds here, twenty at most.
-        vm.assertEq(block.timestamp - began, 2 * CLOCK + 9 * EXTENSION + PROVE + 1);
+        vm.assertEq(vm.getBlockTimestamp() - began, 2 * CLOCK + 9 * EXTENSION + PROVE + 1);
         vm.assertEq(disputes.longest(), 2 * CLOCK + 39 * EXTENSION + PROVE + 1);
     }
 
@@ -540,7 +540,7 @@ contract DisputeGameTest is Games {
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.NotResolved.selector, number));
         disputes.release(number);
         disputes.prove(number, "");
-        uint256 dueAt = block.timestamp + PAYOUT;
+        uint256 dueAt = vm.getBlockTimestamp() + PAYOUT;
         _pass(PAYOUT - 1);
         vm.expectRevert(abi.encodeWithSelector(IDisputeGame.PayoutPending.selector, number, dueAt));
         disputes.release(number);

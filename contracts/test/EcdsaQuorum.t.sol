@@ -85,7 +85,7 @@ contract EcdsaQuorumTest is Kit {
         uint256 left = gasleft();
         _verifier.verify(DIGEST, table, type(uint64).max, proof);
         // The call's data: 64 bytes of signature and a word of the table.
-        vm.assertLt((left - gasleft()) / 64 + 16 * 96, 8_000, "gas");
+        _atMostGas((left - gasleft()) / 64 + 16 * 96, 8_000);
     }
 
     /// @dev Keys 1 to n in this order; the verifier itself does not ask for ascending addresses.

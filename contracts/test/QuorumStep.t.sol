@@ -75,7 +75,7 @@ contract QuorumStepTest is Games {
         bytes memory proof = _proof(number, right, 3);
         vm.expectPartialRevert(IQuorumVerifier.WrongSigner.selector);
         disputes.prove(other, proof);
-        uint256 chain = block.chainid;
+        uint256 chain = vm.getChainId();
         vm.chainId(999);
         bytes memory elsewhere = _proof(number, right, 3);
         vm.chainId(chain);

@@ -198,7 +198,7 @@ contract ReentrancyTest is World {
         StakeVault vault = new StakeVault(address(0), EPOCH_SECONDS, address(_thief), address(_powers));
         vm.deal(address(this), 10);
         vault.deposit{value: 10}(address(this), address(this), 10);
-        vault.slash(address(this), uint48(block.timestamp), 0.5e18);
+        vault.slash(address(this), uint48(vm.getBlockTimestamp()), 0.5e18);
         bytes memory sweep = abi.encodeCall(IStakeVault.sweep, ());
         _strike(address(vault), sweep, sweep, false);
         vm.assertEq(address(_thief).balance, 5);
@@ -283,7 +283,7 @@ contract ReentrancyTest is World {
         dmp.stake(500);
         _thief.act(address(dmp), 0, abi.encodeCall(DMPToken.stake, (100)));
         _thief.act(address(dmp), 0, abi.encodeCall(DMPToken.requestExit, (100)));
-        vm.warp(block.timestamp + 1 days);
+        vm.warp(vm.getBlockTimestamp() + 1 days);
         bytes memory claim = abi.encodeCall(DMPToken.claimExit, (0));
         _strike(address(dmp), claim, claim, false);
         vm.assertEq(_token.balanceOf(address(_thief)), 1000);
@@ -316,9 +316,9 @@ contract ReentrancyTest is World {
         operators.setStakeSource(address(source));
         SlashingManager manager =
             new SlashingManager(ISubnetRegistry(address(subnets)), 1 days, 1 days, 1e18, address(_powers));
-        manager.report("offence", 1, address(7), uint48(block.timestamp), 0.5e18);
-        uint32 epoch = uint32(block.timestamp / 1 days);
-        vm.warp(block.timestamp + 2 days);
+        manager.report("offence", 1, address(7), uint48(vm.getBlockTimestamp()), 0.5e18);
+        uint32 epoch = uint32(vm.getBlockTimestamp() / 1 days);
+        vm.warp(vm.getBlockTimestamp() + 2 days);
         bytes memory execute =
             abi.encodeCall(SlashingManager.execute, (IStakeSource(address(source)), address(7), epoch));
         _strike(address(manager), execute, execute, false);
@@ -332,7 +332,7 @@ contract ReentrancyTest is World {
         vaults[0] = ILocalStakeSource.WeighedVault(IStakeVault(address(vault)), 1e18);
         LocalStakeSource source = new LocalStakeSource(vaults, address(_powers));
         bytes memory slash =
-            abi.encodeCall(IStakeSource.slash, (address(7), uint48(block.timestamp), 1e18, bytes32("offence")));
+            abi.encodeCall(IStakeSource.slash, (address(7), uint48(vm.getBlockTimestamp()), 1e18, bytes32("offence")));
         _strike(address(source), slash, slash, false);
         vm.assertEq(vault.slashes(), 1);
     }

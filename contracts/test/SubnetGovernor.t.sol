@@ -44,11 +44,10 @@ contract IntruderHandler is Handler {
         vm.prank(_people[who % 4]);
         (bool done,) = _targets_[which].call(_calls[which]);
         if (done) ++intrusions;
-        ++tried;
     }
 
     function wait(uint256 time) external {
-        vm.warp(block.timestamp + time % 3 days);
+        vm.warp(vm.getBlockTimestamp() + time % 3 days);
     }
 }
 
@@ -93,7 +92,7 @@ contract SubnetGovernorTest is Kit {
         ISubnetRegistry.Terms memory terms = _ground.terms(_ann, _bob);
         (_terms.founder, _terms.operators, _terms.anchor) = (terms.founder, terms.operators, terms.anchor);
         (_terms.params, _terms.windows, _terms.economics) = (terms.params, terms.windows, terms.economics);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         _handler = _intruders();
         _target(address(_handler));
         _parameters = _allParameters();
@@ -181,12 +180,12 @@ contract SubnetGovernorTest is Kit {
     function test_aLostVoteFoundsNothing() public {
         _drafted(50e18);
         uint256 vote = _governor.submit(SALT, _terms);
-        vm.warp(block.timestamp + VOTE_DELAY + 1);
+        vm.warp(vm.getBlockTimestamp() + VOTE_DELAY + 1);
         vm.prank(_bob);
         _governor.castVote(vote, 1);
         vm.prank(_ann);
         _governor.castVote(vote, 0);
-        vm.warp(block.timestamp + VOTE_SECONDS);
+        vm.warp(vm.getBlockTimestamp() + VOTE_SECONDS);
         vm.assertEq(uint256(_governor.state(vote)), uint256(IGovernor.ProposalState.Defeated));
         (address[] memory t, uint256[] memory v, bytes[] memory c, string memory d) =
             _governor.actionOf(SALT, _terms);
@@ -209,7 +208,7 @@ contract SubnetGovernorTest is Kit {
         uint256 vote = _governor.propose(t, v, c, "sly");
         _pass(vote);
         _governor.queue(t, v, c, keccak256("sly"));
-        vm.warp(block.timestamp + LOCK_SECONDS);
+        vm.warp(vm.getBlockTimestamp() + LOCK_SECONDS);
         vm.expectRevert(
             abi.encodeWithSelector(ISubnetGovernor.NotSubmitted.selector, _governor.draftIdOf(SALT, _terms))
         );
@@ -265,10 +264,10 @@ contract SubnetGovernorTest is Kit {
         vm.expectRevert();
         _governor.execute(t, v, c, words);
         _governor.queue(t, v, c, words);
-        vm.warp(block.timestamp + LOCK_SECONDS - 1);
+        vm.warp(vm.getBlockTimestamp() + LOCK_SECONDS - 1);
         vm.expectRevert();
         _governor.execute(t, v, c, words);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         bytes32 salt = bytes20(address(_governor)) ^ words;
         vm.expectRevert();
         _timelock.executeBatch(t, v, c, 0, salt);
@@ -282,7 +281,7 @@ contract SubnetGovernorTest is Kit {
     function test_votesBoughtLaterDoNotCount() public {
         _drafted(50e18);
         uint256 vote = _governor.submit(SALT, _terms);
-        vm.warp(block.timestamp + VOTE_DELAY + 1);
+        vm.warp(vm.getBlockTimestamp() + VOTE_DELAY + 1);
         address late = _name("late");
         _member(late, 5000e18);
         vm.prank(late);
@@ -304,7 +303,7 @@ contract SubnetGovernorTest is Kit {
         vm.prank(_ann);
         _pass(_governor.propose(t, v, c, "fair"));
         _governor.queue(t, v, c, keccak256("fair"));
-        vm.warp(block.timestamp + LOCK_SECONDS);
+        vm.warp(vm.getBlockTimestamp() + LOCK_SECONDS);
         _governor.execute(t, v, c, keccak256("fair"));
         vm.assertEq(_subnets.economicsOf(1).computeParts, 1);
         vm.assertEq(_governor.backingNeeded(), 7);
@@ -407,10 +406,10 @@ contract SubnetGovernorTest is Kit {
     }
 
     function _pass(uint256 vote) private {
-        vm.warp(block.timestamp + VOTE_DELAY + 1);
+        vm.warp(vm.getBlockTimestamp() + VOTE_DELAY + 1);
         vm.prank(_ann);
         _governor.castVote(vote, 1);
-        vm.warp(block.timestamp + VOTE_SECONDS);
+        vm.warp(vm.getBlockTimestamp() + VOTE_SECONDS);
     }
 
     function _voteAndExecute(uint256 vote) private {
@@ -418,7 +417,7 @@ contract SubnetGovernorTest is Kit {
             _governor.actionOf(SALT, _terms);
         _pass(vote);
         _governor.queue(t, v, c, keccak256(bytes(d)));
-        vm.warp(block.timestamp + LOCK_SECONDS);
+        vm.warp(vm.getBlockTimestamp() + LOCK_SECONDS);
         _governor.execute(t, v, c, keccak256(bytes(d)));
     }
 }

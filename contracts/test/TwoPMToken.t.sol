@@ -24,28 +24,28 @@ contract TwoPMTokenTest is Kit {
 
     function test_aPermitApproves() public {
         (uint8 v, bytes32 r, bytes32 s) = _permit();
-        _token.permit(_owner, _spender, 7, block.timestamp, v, r, s);
+        _token.permit(_owner, _spender, 7, vm.getBlockTimestamp(), v, r, s);
         vm.assertEq(_token.allowance(_owner, _spender), 7);
     }
 
     function test_aPermitIsUsedOnce() public {
         (uint8 v, bytes32 r, bytes32 s) = _permit();
-        _token.permit(_owner, _spender, 7, block.timestamp, v, r, s);
+        _token.permit(_owner, _spender, 7, vm.getBlockTimestamp(), v, r, s);
         vm.expectRevert();
-        _token.permit(_owner, _spender, 7, block.timestamp, v, r, s);
+        _token.permit(_owner, _spender, 7, vm.getBlockTimestamp(), v, r, s);
     }
 
     function test_aPermitOfAnotherChainIsRefused() public {
         (uint8 v, bytes32 r, bytes32 s) = _permit();
-        vm.chainId(block.chainid + 1);
+        vm.chainId(vm.getChainId() + 1);
         vm.expectRevert();
-        _token.permit(_owner, _spender, 7, block.timestamp, v, r, s);
+        _token.permit(_owner, _spender, 7, vm.getBlockTimestamp(), v, r, s);
     }
 
     function _permit() private view returns (uint8, bytes32, bytes32) {
         bytes32 kind =
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-        bytes32 inner = keccak256(abi.encode(kind, _owner, _spender, 7, _token.nonces(_owner), block.timestamp));
+        bytes32 inner = keccak256(abi.encode(kind, _owner, _spender, 7, _token.nonces(_owner), vm.getBlockTimestamp()));
         return vm.sign(KEY, keccak256(abi.encodePacked(hex"1901", _token.DOMAIN_SEPARATOR(), inner)));
     }
 }

@@ -23,7 +23,7 @@ contract SubnetsDouble {
     }
 
     function open(uint256 subnetId) external {
-        openedBlock[subnetId] = uint64(block.number);
+        openedBlock[subnetId] = uint64(vm.getBlockNumber());
     }
 
     function contractsOf(uint256) external view returns (address, address) {
@@ -159,7 +159,7 @@ abstract contract World is Kit {
         bytes32 before = anchor.rollingOf(SUBNET, who);
         vm.prank(who);
         anchor.propose(SUBNET, it.height, it.header, it.parent, it.paramsDigest);
-        return ICheckpointAnchor.Place(who, uint48(block.timestamp), uint48(block.number), before, new bytes32[](0));
+        return ICheckpointAnchor.Place(who, uint48(vm.getBlockTimestamp()), uint48(vm.getBlockNumber()), before, new bytes32[](0));
     }
 
     function _open(ICheckpointAnchor.Checkpoint memory it) internal returns (bytes32) {
@@ -196,7 +196,7 @@ abstract contract World is Kit {
     /// @dev The whole vote of the first `count` validators.
     function _attest(uint256 count, uint64 height, bytes32 key) internal {
         for (uint256 i = 0; i < count; ++i) _commit(i, height, key);
-        vm.warp(block.timestamp + COMMIT);
+        vm.warp(vm.getBlockTimestamp() + COMMIT);
         _reveal(count, height, key);
     }
 
@@ -205,7 +205,7 @@ abstract contract World is Kit {
     }
 
     function _pass(uint256 secs) internal {
-        vm.warp(block.timestamp + secs);
-        vm.roll(block.number + 1);
+        vm.warp(vm.getBlockTimestamp() + secs);
+        vm.roll(vm.getBlockNumber() + 1);
     }
 }

@@ -79,8 +79,30 @@ def invariants(found):
 def test_handlers_call_and_are_not_called_in_vain(quick):
     made = invariants(quick)
     assert {name for name, one in made.items() if one["calls"] < 500} == set()
-    # A handler catches what a contract refuses, and counts it; what reverts in the handler itself was no call at all.
+    # A handler catches what a contract refuses; what reverts in the handler itself was no call at all.
     assert {name: one["reverts"] for name, one in made.items() if one["reverts"] * 10 > one["calls"]} == {}
+    assert idle({name: one["metrics"] for name, one in made.items()}) == {}
+
+
+def idle(made):
+    """What of the handlers does little, over all runs: a function that hardly ever did anything, or most calls in sum.
+
+    Of what is called, what had nothing to do or was refused is discarded (`Handler` in contracts/test/Kit.sol).
+    """
+    found = {}
+    for name, functions in made.items():
+        done = {function: one["calls"] - one["discards"] for function, one in functions.items()}
+        rare = {function: calls for function, calls in done.items() if calls < 5}
+        if rare or 2 * sum(done.values()) < sum(one["calls"] for one in functions.values()):
+            found[name] = rare or done
+    return found
+
+
+def test_a_handler_that_is_refused_is_noticed():
+    busy, idler = {"calls": 100, "discards": 0}, {"calls": 100, "discards": 96}
+    assert idle({"a": {"busy": busy}}) == {}
+    assert idle({"a": {"busy": busy, "idle": idler, "idle too": {**idler, "discards": 90}}}) == {"a": {"idle": 4}}
+    assert idle({"a": {"x": {**busy, "discards": 51}}}) == {"a": {"x": 49}}
 
 
 def test_the_table_of_what_must_always_hold_names_every_invariant(quick):
