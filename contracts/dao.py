@@ -199,6 +199,10 @@ class RewardDistributor(Contract):
         """Pays many accounts in one transaction; what was claimed already is passed over."""
         return self._send("claimMany", [(*one[:-1], list(one.proof)) for one in claims])
 
+    def prepare(self, subnet_id: int, pot: Pot, accounts: Sequence[bytes]) -> Transaction:
+        """Makes the accounts' first claims as cheap as later ones, at the sender's cost."""
+        return self._send("prepare", subnet_id, int(pot), list(accounts))
+
     def pay_dao(self, subnet_id: int) -> Transaction:
         return self._send("payDao", subnet_id)
 
@@ -208,6 +212,9 @@ class RewardDistributor(Contract):
 
     def claimed_of(self, subnet_id: int, pot: Pot, account: bytes) -> View[int]:
         return self._ask(_int, "claimedOf", subnet_id, int(pot), account)
+
+    def is_prepared(self, subnet_id: int, pot: Pot, account: bytes) -> View[bool]:
+        return self._ask(bool, "isPrepared", subnet_id, int(pot), account)
 
     def root_count(self, subnet_id: int) -> View[int]:
         return self._ask(_int, "rootCount", subnet_id)

@@ -15,11 +15,17 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
 
     uint256 private constant ALL_BPS = 10_000;
 
+    /// @dev Both in one word, which is not zero from `prepare` or the first claim on.
+    struct Paid {
+        uint248 amount;
+        bool prepared;
+    }
+
     IERC20 public immutable TOKEN;
     address public immutable TREASURY;
 
     mapping(uint256 subnetId => mapping(Pot => Balance)) private _pots;
-    mapping(uint256 subnetId => mapping(Pot => mapping(address account => uint256))) private _claimed;
+    mapping(uint256 subnetId => mapping(Pot => mapping(address account => Paid))) private _paid;
 
     constructor(
         IERC20 token,
@@ -58,7 +64,7 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
         bytes32[] calldata proof
     ) external returns (uint256 amount) {
         amount = _claim(subnetId, pot, account, cumulative, index, proof);
-        if (amount == 0) revert NothingDue(account, cumulative, _claimed[subnetId][pot][account]);
+        if (amount == 0) revert NothingDue(account, cumulative, claimedOf(subnetId, pot, account));
     }
 
     /// @inheritdoc IRewardDistributor
@@ -67,6 +73,12 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
             Claim calldata one = claims[i];
             sum += _claim(one.subnetId, one.pot, one.account, one.cumulative, one.index, one.proof);
         }
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function prepare(uint256 subnetId, Pot pot, address[] calldata accounts) external {
+        mapping(address account => Paid) storage paid = _paid[subnetId][pot];
+        for (uint256 i = 0; i < accounts.length; ++i) paid[accounts[i]].prepared = true;
     }
 
     /// @inheritdoc IRewardDistributor
@@ -83,8 +95,14 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
     }
 
     /// @inheritdoc IRewardDistributor
-    function claimedOf(uint256 subnetId, Pot pot, address account) external view returns (uint256) {
-        return _claimed[subnetId][pot][account];
+    function claimedOf(uint256 subnetId, Pot pot, address account) public view returns (uint256) {
+        return _paid[subnetId][pot][account].amount;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function isPrepared(uint256 subnetId, Pot pot, address account) external view returns (bool) {
+        Paid storage paid = _paid[subnetId][pot][account];
+        return paid.prepared || paid.amount != 0;
     }
 
     /// @inheritdoc IRewardDistributor
@@ -103,9 +121,11 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
     ) private returns (uint256 amount) {
         if (pot == Pot.Dao) revert NotClaimable(pot);
         _checkLeaf(subnetId, index, leafOf(subnetId, pot, account, cumulative), proof);
-        uint256 before = _claimed[subnetId][pot][account];
+        Paid storage paid = _paid[subnetId][pot][account];
+        uint256 before = paid.amount;
         if (cumulative <= before) return 0;
-        _claimed[subnetId][pot][account] = cumulative;
+        // What does not fit is more than any pot holds, and reverts below.
+        paid.amount = uint248(cumulative);
         amount = cumulative - before;
         _pay(subnetId, pot, account, amount);
     }

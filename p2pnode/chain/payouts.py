@@ -13,6 +13,8 @@ from p2pnode.ports import Claim
 from protocols.types import Address
 from protocols.verification.scores import Share
 
+PREPARED: Final = 32
+"""With one root at most so many accounts, those that earned most first: each costs the poster 24,000 gas."""
 POTS: Final = {Share.VERIFIER: Pot.VERIFIER, Share.COMPUTE: Pot.COMPUTE, Share.DATA: Pot.DATA}
 
 
@@ -53,9 +55,23 @@ class Payouts:
         index = count - 1
         kept = tree.root[:ROOT_BYTES]
         if not count or await self._reader.ask(self._rewards.root_of(subnet_id, index)) != kept:
+            await self._prepare(totals)
             await self._send(self._rewards.post_root(subnet_id, tree.root))
             index = count
         return tuple(
             Claim(account, POTS[share].name.lower(), amount, index, tuple(tree.proof(position)))
             for position, ((share, account), amount) in enumerate(earned)
         )
+
+    async def _prepare(self, totals: Mapping[tuple[Share, Address], int]) -> None:
+        """Makes the first claims of who earned for the first time as cheap as later ones (decision 0028)."""
+        subnet_id = self._reader.subnet_id
+        new: dict[Pot, list[bytes]] = {}
+        left = PREPARED
+        for share, account in sorted(totals, key=lambda one: (-totals[one], one[0].value, one[1])):
+            pot = POTS[share]
+            if left and not await self._reader.ask(self._rewards.is_prepared(subnet_id, pot, account)):
+                new.setdefault(pot, []).append(account)
+                left -= 1
+        for pot, accounts in new.items():
+            await self._send(self._rewards.prepare(subnet_id, pot, accounts))

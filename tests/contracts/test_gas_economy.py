@@ -12,8 +12,8 @@ from contracts.terms import Economics
 
 SNAPSHOT = FOLDER / "gas_economy.json"
 CLAIM_LIMIT = 75_000
-WITHIN = ("claim", "claim, as the last, one of 16 in a transaction")
-"""An account's first claim alone writes one or two new slots, and costs more: see docs/contracts-security.md."""
+WITHIN = ("claim", "claim, an account's first, prepared", "claim, as the last, one of 16 in a transaction")
+"""Nothing else may cost more; what does, writes a slot anew: see docs/decisions/0028-first-claims.md."""
 TOGETHER = 16
 LEVELS = 10
 """A tree of 1,024 claims."""
@@ -33,7 +33,7 @@ def gas(world, account, transaction):
 
 
 def root_over(inner, levels):
-    node, proof = keccak(inner), [bytes([level]) * 32 for level in range(levels)]
+    node, proof = keccak(inner), [keccak(bytes([level])) for level in range(levels)]
     for other in proof:
         node = keccak(min(node, other) + max(node, other))
     return node, proof
@@ -61,14 +61,17 @@ def due(world, rewards, poster, account, cumulative):
 
 def claims(world):
     """First and later claims of accounts that hold $2PM already or do not, alone and together."""
-    poster, holder, newcomer = world.account(), world.account(), world.account()
+    poster, holder, ready, newcomer = (world.account() for _ in range(4))
     token, rewards = rewards_of(world, poster)
     first = due(world, rewards, poster, address(poster), 10**18)
     world.send(poster, rewards.claim(*first))
-    world.send(world.founder, token.transfer(address(holder), 1))
+    for who in (holder, ready):
+        world.send(world.founder, token.transfer(address(who), 1))
+    world.send(poster, rewards.prepare(1, Pot.COMPUTE, [address(ready)]))
     found = {}
     for name, who, cumulative in (
         ("claim", poster, 2 * 10**18),
+        ("claim, an account's first, prepared", ready, 10**18),
         ("claim, an account's first", holder, 10**18),
         ("claim, an account's first, and its first $2PM", newcomer, 10**18),
     ):
@@ -76,6 +79,9 @@ def claims(world):
     many = [due(world, rewards, poster, bytes([number]) * 20, 10**18) for number in range(1, 1 + TOGETHER)]
     all_of_them = gas(world, poster, rewards.claim_many(many))
     found["claim, as the last, one of 16 in a transaction"] = all_of_them // TOGETHER
+    others = [bytes([number]) * 20 for number in range(101, 101 + TOGETHER)]
+    prepared = gas(world, poster, rewards.prepare(1, Pot.COMPUTE, others))
+    found["prepare, one of 16 in a transaction"] = prepared // TOGETHER
     return found
 
 

@@ -16,7 +16,6 @@ library DegreeCheck {
     uint256 private constant BITS = 17;
     /// @dev The last seven bits, which no mask has.
     uint8 private constant PADDING = 0x7f;
-    uint256 private constant SIDE = 64;
 
     /// @notice Bytes of the published polynomials.
     function proofBytes(uint256 threshold) internal pure returns (uint256) {

@@ -46,6 +46,9 @@ async def the_rest(economy, story, folder):
     claims = await chain.post_rewards(totals)
     assert await chain.post_rewards(totals) == claims, "the same is not posted twice"
     assert economy.ask(economy.rewards.root_count(number)) == 1
+    for share, account in totals:
+        assert economy.ask(economy.rewards.is_prepared(number, pots[share], account)), "whose first claim is cheap"
+    assert not economy.ask(economy.rewards.is_prepared(number, Pot.VERIFIER, address(worker))), "it earned nothing so"
     economy.chain.travel(DAO.activation_s)
     file, places = folder / "proofs.json", Places(folder / "deployment.json")
     file.write_text(json.dumps([_plain(each) for each in claims]))
