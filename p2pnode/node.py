@@ -12,18 +12,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pnode.chain.roles import binding_message
 from p2pnode.data.schema import Examples
-from p2pnode.directory import MESH_DIALS, Directory
+from p2pnode.directory import Directory
 from p2pnode.driver import LEDGER, Driver, Team
 from p2pnode.duties import Duties
 from p2pnode.epoch_watch import EpochWatch
 from p2pnode.epochs import Epochs
-from p2pnode.errors import ChainError, Unreachable
+from p2pnode.errors import ChainError
 from p2pnode.heads import Heads
 from p2pnode.identity import Identity
 from p2pnode.inbound import Inbound
 from p2pnode.justice import Justice
 from p2pnode.learner import Learner, Model
 from p2pnode.learning.task import Task
+from p2pnode.neighbours import Neighbours
 from p2pnode.paymaster import Paymaster
 from p2pnode.ports import Chain, OperatorRecord, Ports, SubnetRecord
 from p2pnode.services import INFO, Info
@@ -33,7 +34,7 @@ from p2pnode.team import MachineFactory, RoundContext, default_machines
 from protocols.checkpoints.machine import Ledger, certified_headers, genesis, restore, restore_height
 from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Head, Journal, Prosecute, Store
 from protocols.encryption.schemes import scheme
-from protocols.errors import LocalError, MalformedError, RemoteError
+from protocols.errors import LocalError, MalformedError
 from protocols.events import EpochKnown, Received, Started
 from protocols.hashing import tagged
 from protocols.params import Params, decode_params
@@ -49,9 +50,6 @@ from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
 from protocols.wire.messages import NO_SUSPECTS, Header
 
-MESH_CHECK_S: Final = 10.0
-BOOTSTRAP_PAUSES_S: Final = (1.0, 2.0)
-FIND_PAUSES_S: Final = (0.5, 2.0, 8.0)
 LINGER_POLL_S: Final = 0.5
 JOURNAL_RECORD_MAX_BYTES: Final = 1 << 24
 PLACE: Final = "place"
@@ -72,6 +70,7 @@ class NodeConfig:
         held_out: judge the model on the task's built-in held-out rows after each round.
         registry: the subnet registry's address, told to strangers who ask for `INFO`.
         bootstrap: multiaddrs to begin with.
+        keep_peers: keep peers in the node's folder, to come back by without a bootstrap peer.
         linger_s: seconds for which it still serves others after the last round.
         seed: of the model's initialisation; the subnet's, not the node's.
         privacy_budget: epsilon that the data's owner allows at most, if the task allows more; 0 leaves it to the task.
@@ -86,6 +85,7 @@ class NodeConfig:
     linger_s: float = 5.0
     seed: int = 0
     privacy_budget: float = 0.0
+    keep_peers: bool = False
 
 
 def protocol_prefix(chain_id: int, subnet: SubnetRecord) -> str:
@@ -147,9 +147,11 @@ class Node:
                 "chain": self._watch.run,
                 "share-keys": self._keys.run,
                 "share-keys of others": self._keys.pull,
-                "connections": self._stay_connected,
+                "connections": self._neighbours.stay,
             }.items():
                 self._tasks.serve(name, task)
+            if (finder := self._ports.finder) is not None:
+                self._tasks.serve("discovery", lambda: self._neighbours.listen(finder))
             self._owe_anchors()
             await self._finished.wait()
             await self._linger()
@@ -183,6 +185,9 @@ class Node:
         self._paymaster = Paymaster(ports.chain, ports.clock, self._observe, ports.folder, chunks)
         self._offences = [record.payload for record in records if record.kind == OFFENCE]
         self._directory = Directory(ports.transport, self._sign, int(ports.clock.now() * 1000))
+        self._neighbours = Neighbours(
+            ports, self._directory, self._tasks, self._config.bootstrap, keep=self._config.keep_peers
+        )
         self._heads = Heads(
             ports.transport, self._sign, self._ledger, lambda signed: self._driver.post(ledger, Received(signed))
         )
@@ -261,28 +266,12 @@ class Node:
             )
 
     async def _connect(self) -> None:
-        """Meets the bootstrap peers, learns where others are, joins the topics."""
+        """Comes into the mesh, and joins the topics."""
         await self._inbound.subscribe()
-        errors = await self._meet_bootstrap()
-        for pause in BOOTSTRAP_PAUSES_S:
-            if len(errors) < len(self._config.bootstrap) or not errors:
-                break
-            await self._ports.clock.sleep_until(self._ports.clock.now() + pause)  # hundreds may be joining at once
-            errors = await self._meet_bootstrap()
-        if errors and len(errors) == len(self._config.bootstrap):
-            raise Unreachable("no bootstrap peer answers: " + "; ".join(errors))
-        await self._directory.mesh()
+        operators = await self._ports.chain.operators()
+        self._directory.vouch(record.peer for record in operators if not record.left_block)
+        await self._neighbours.join()
         self._observe("joined", {"peer": self.me.hex(), "roles": int(self._config.roles)})
-
-    async def _meet_bootstrap(self) -> list[str]:
-        """What went wrong, for each that does not answer."""
-        errors = []
-        for address in self._config.bootstrap:
-            try:
-                await self._directory.ask(await self._ports.transport.dial(address))
-            except (Unreachable, RemoteError) as error:
-                errors.append(str(error))
-        return errors
 
     # ------------------------------------------------------------------------------- what only the ledger asks for
 
@@ -421,11 +410,8 @@ class Node:
     async def _settle_in(self, view: EpochView) -> None:
         """Finds with whom this node will have to do, and the topics it needs; those who check meet the members."""
         await self._inbound.follow_proofs()
-        for pause in FIND_PAUSES_S:  # whoever is asked may not have met them yet
-            await self._directory.find(view.partners(self.me))
-            if not self._directory.missing(view.partners(self.me)):
-                break
-            await self._ports.clock.sleep_until(self._ports.clock.now() + pause)
+        self._directory.vouch(view.participants | view.validators)
+        await self._neighbours.find(view.partners(self.me))
         if self.me in view.committee or self.me in view.validators:
             await self._directory.meet(view.committee)
 
@@ -444,15 +430,6 @@ class Node:
         assert self._held_out is not None
         metrics = await self._ports.workers.run(self.learner.metrics, model, self._held_out)
         self._observe("metrics", {"height": height, **metrics})
-
-    async def _stay_connected(self) -> None:
-        """Connections end; gossip needs some, and at least one shows the way to others."""
-        while True:
-            await self._ports.clock.sleep_until(self._ports.clock.now() + MESH_CHECK_S)
-            if not self._ports.transport.connected():
-                await self._meet_bootstrap()
-            if len(self._ports.transport.connected()) < MESH_DIALS:
-                await self._directory.mesh()
 
     async def _linger(self) -> None:
         """Serves those who are a step behind, and sees this node's duties through."""

@@ -93,6 +93,10 @@ class Transport(Protocol):
         """Remembers where a peer can be dialled, so that `send` and `request` reach it."""
         ...
 
+    def dialable(self, addresses: Sequence[str], told_by: PeerKey) -> tuple[str, ...]:
+        """Those of the addresses that may be dialled when this (connected) peer tells them."""
+        ...
+
     def connected(self) -> frozenset[PeerKey]: ...
 
     def bytes_sent(self) -> int: ...
@@ -318,6 +322,18 @@ class Workers(Protocol):
     async def run(self, function: Callable[..., T], *args: object) -> T: ...
 
 
+class Finder(Protocol):
+    """Finds peers beside those that peers tell one another of (p2pnode/directory.py)."""
+
+    async def found(self) -> tuple[PeerKey, tuple[str, ...]]:
+        """The next peer that was heard of, and where it may be dialled; waits for one."""
+        ...
+
+    async def seek(self, peer: PeerKey) -> None:
+        """Looks for a peer; if it is heard of, `found` says so."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of them, handed to the node's composition root."""
@@ -329,3 +345,4 @@ class Ports:
     disk: Disk
     workers: Workers
     folder: Path
+    finder: Finder | None = None

@@ -23,10 +23,13 @@ from p2pnode.learning.device import describe_device
 from p2pnode.learning.spec import decode_spec
 from p2pnode.learning.task import Task, load_spec
 from p2pnode.node import Node, NodeConfig, protocol_prefix, sign_binding
+from p2pnode.peer_cache import read_peers
 from p2pnode.ports import Ports
 from p2pnode.services import INFO, Info
 from p2pnode.settings import NodeSettings
+from p2pnode.supervision import Supervisor
 from p2pnode.telemetry import Telemetry
+from p2pnode.transport.discovery.finder import Finders
 from p2pnode.transport.host import Libp2pTransport, open_transport
 from p2pnode.transport.limits import Limits
 from p2pnode.workers import ThreadWorkers
@@ -38,6 +41,9 @@ from protocols.wire.codec import decode
 
 GAS_RESERVE_WEI: Final = 10**17
 """What an operator should hold beside its stake: enough for thousands of attestations on a test chain."""
+
+KEPT_ASKED: Final = 8
+"""Addresses of an earlier life that are asked which subnet this is, where no bootstrap peer says it."""
 
 Approve = Callable[[Wallet, list[Step]], Awaitable[None]]
 """Asks a person whether these steps shall be taken, and raises if not."""
@@ -87,13 +93,17 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
             telemetry.observe(name, fields)
 
         folder = settings.folder
-        async with open_transport(identity.peer_seed, settings.listen, None, Limits(), report, folder) as transport:
+        async with open_transport(
+            identity.peer_seed, settings.listen, None, Limits(), report, folder, settings.announce
+        ) as transport:
             place = await _find(settings, transport)
             async with _chain(settings, identity, place) as chain:
                 task, examples = await _prepare(settings, chain)
                 await _fund(settings, chain)
                 subnet = await chain.subnet()
-                transport.use_prefix(protocol_prefix(chain.chain_id, subnet))
+                prefix = protocol_prefix(chain.chain_id, subnet)
+                transport.use_prefix(prefix)
+                finders = _finders(settings, transport, prefix)
                 telemetry.told(
                     peer=identity.peer.hex(), address=transport.addresses[0], metrics=url, task=task.spec.name
                 )
@@ -105,16 +115,33 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
                     bootstrap=settings.bootstrap,
                     held_out=examples is not None,
                     privacy_budget=settings.privacy_budget or 0.0,
+                    keep_peers=settings.keep_peers,
                 )
                 workers = ThreadWorkers(settings.worker_threads)
                 ports = Ports(
-                    RealClock(), lambda: secrets.token_bytes(32), transport, chain, disk, workers, settings.folder
+                    RealClock(), lambda: secrets.token_bytes(32), transport, chain, disk, workers, folder, finders
                 )
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(telemetry.watch_loop)
+                    running = Supervisor(nursery, RealClock(), observe)
+                    for name, run in finders.tasks.items():
+                        running.serve(name, run)
                     digest = await Node(config, ports, identity, task, examples, observe).run()
                     nursery.cancel_scope.cancel()
                 _log.info("run complete", params_digest=digest)
+
+
+def _finders(settings: NodeSettings, transport: Libp2pTransport, prefix: str) -> Finders:
+    """The ways to find peers that the settings allow."""
+    return Finders(
+        transport,
+        prefix,
+        Limits(),
+        transport.conduct.report,
+        mdns=settings.mdns,
+        dht=settings.dht,
+        observe=settings.observe_address,
+    )
 
 
 async def register_operator(settings: NodeSettings, identity: Identity, approve: Approve | None = None) -> None:
@@ -208,11 +235,12 @@ async def _at_subnet(settings: NodeSettings, identity: Identity) -> AsyncIterato
 
 
 async def _find(settings: NodeSettings, transport: Libp2pTransport) -> Place:
-    """Which subnet: the settings' word, else that of the first bootstrap peer that answers (verified on the chain)."""
+    """Which subnet: the settings' word, else that of the first known peer that answers (verified on the chain)."""
     if settings.registry_address is not None and settings.subnet is not None:
         return Place(settings.registry_address, settings.subnet, None)
     reasons = []
-    for address in settings.need("bootstrap"):
+    kept = [route for peer in read_peers(settings.folder) for route in peer.routes] if settings.keep_peers else []
+    for address in (*settings.bootstrap, *kept[:KEPT_ASKED]) or settings.need("bootstrap"):
         try:
             peer = await transport.dial(address)
             answer = await transport.request(peer, INFO, b"", max_bytes=1024)

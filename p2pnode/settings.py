@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ ENV_PREFIX: Final = "P2PNODE_"
 PASSPHRASE_VARIABLE: Final = "P2PNODE_PASSPHRASE"  # noqa: S105  # the variable's name, not a passphrase
 _NOT_SETTINGS: Final = {PASSPHRASE_VARIABLE}
 _PATHS: Final = ("folder", "data", "deployment", "passphrase_file")
+
+_LISTEN: Final = r"^/(ip4|ip6|dns4|dns6)/[^/]+/tcp/\d{1,5}$"
 
 RoleName = Literal["data", "compute", "validator"]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -74,8 +77,24 @@ class NodeSettings(BaseSettings):
     )
     listen: str = Field(
         "/ip4/127.0.0.1/tcp/0",
-        pattern=r"^/(ip4|ip6|dns4|dns6)/[^/]+/tcp/\d{1,5}$",
+        pattern=_LISTEN,
         description="Where peers reach this node: /ip4/0.0.0.0/tcp/6701 for the world; port 0 takes any free one.",
+    )
+    announce: Names = Field(
+        (), description="More addresses that lead here, such as a router's forwarded port: /ip4/203.0.113.7/tcp/6701."
+    )
+    observe_address: bool = Field(
+        False,
+        description="Ask peers at which address they see this node, and tell all others once four networks agree.",
+    )
+    mdns: bool = Field(
+        False, description="Find peers on the local network, and tell everybody on it that this node is here."
+    )
+    dht: bool = Field(
+        False, description="Find peers by a distributed table (kad-dht), and answer strangers' questions of it."
+    )
+    keep_peers: bool = Field(
+        True, description="Keep peers' addresses in the folder, to come back by when no bootstrap peer answers."
     )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Loopback port of /metrics (Prometheus) and /status; 0 takes any free one."
@@ -92,7 +111,15 @@ class NodeSettings(BaseSettings):
         None, description="File (mode 0600) with the keys' passphrase; otherwise P2PNODE_PASSPHRASE or a prompt."
     )
 
-    @field_validator("bootstrap", "roles", mode="before")
+    @field_validator("announce")
+    @classmethod
+    def _each_is_a_place(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if not re.fullmatch(_LISTEN, address):
+                raise ValueError(f"an address looks like /ip4/203.0.113.7/tcp/6701, not {address!r}")
+        return value
+
+    @field_validator("bootstrap", "roles", "announce", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -123,6 +123,9 @@ class Gate:
     async def dial(self, multiaddr: str) -> PeerKey:
         return await self._inner.dial(multiaddr)
 
+    def dialable(self, addresses: Sequence[str], told_by: PeerKey) -> tuple[str, ...]:
+        return self._inner.dialable(addresses, told_by)
+
     def learn(self, peer: PeerKey, addresses: Sequence[str]) -> None:
         self._inner.learn(peer, addresses)
 

@@ -169,6 +169,9 @@ class VirtualTransport:
     def addresses(self) -> tuple[str, ...]:
         return (f"/memory/{self._peer.hex()}",)
 
+    def dialable(self, addresses: Sequence[str], told_by: PeerKey) -> tuple[str, ...]:  # noqa: ARG002  all may be here
+        return tuple(addresses)
+
     async def send(self, to: PeerKey, payload: bytes) -> None:
         await trio.lowlevel.checkpoint()
         _within(LIMITS.direct_message_bytes, payload, "direct message")

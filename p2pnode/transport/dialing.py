@@ -11,8 +11,9 @@ from libp2p.network.stream.net_stream import NetStream
 from multiaddr import Multiaddr
 
 from p2pnode.errors import Unreachable
-from p2pnode.transport.addresses import peer_id_of, peer_key_of, split_address
+from p2pnode.transport.addresses import peer_id_of, peer_key_of, split_address, with_peer
 from p2pnode.transport.direct import Report
+from p2pnode.transport.discovery.scope import Scope, may_dial, scope_of
 from p2pnode.transport.limits import Limits
 from p2pnode.transport.overrides.swarm import Host, Swarm
 from protocols.errors import MalformedError
@@ -51,6 +52,21 @@ class Dialer:
             self._failed.pop(peer, None)
         while len(self._book) > self._limits.known_peers:
             del self._book[next(iter(self._book))]
+
+    def suggest(self, peer: PeerKey, addresses: Sequence[str]) -> None:
+        """As `learn`, of hearsay: what is known already stays."""
+        if peer not in self._book:
+            self.learn(peer, addresses)
+
+    def addresses_of(self, peer: PeerKey) -> tuple[str, ...]:
+        """Where a peer is said to be, with /p2p/ suffix."""
+        return tuple(with_peer(where, peer) for where in self._book.get(peer, ()))
+
+    def dialable(self, addresses: Sequence[str], told_by: PeerKey) -> tuple[str, ...]:
+        """The addresses that may be dialled when this peer tells them; see discovery/scope.py."""
+        scopes = [scope_of(host) for host in self._swarm.hosts_of(peer_id_of(told_by))]
+        teller = max((scope for scope in scopes if scope is not None), default=Scope.WORLD)
+        return tuple(address for address in addresses if may_dial(address, teller))
 
     def connected(self) -> frozenset[PeerKey]:
         """The peers with an open connection."""

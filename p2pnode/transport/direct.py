@@ -87,7 +87,7 @@ async def receive_direct(stream: NetStream, inbox: Inbox, limits: Limits, report
     """Serves one peer's stream of direct messages until it ends."""
     sender = peer_key_of(stream.muxed_conn.peer_id)
     reader = reader_of(stream)
-    async with _serving(stream, sender, limits, report):
+    async with serving(stream, sender, limits, report):
         while (payload := await reader.frame(limits.direct_message_bytes)) is not None:
             await inbox.put(Incoming(sender, payload, None))
 
@@ -176,7 +176,7 @@ async def answer_requests(
     """
     asker = peer_key_of(stream.muxed_conn.peer_id)
     reader = reader_of(stream)
-    async with _serving(stream, asker, limits, report):
+    async with serving(stream, asker, limits, report):
         while (request := await reader.frame(limits.request_bytes)) is not None:
             await answering.may_ask(asker)
             async with answering.turns.turn(stream.muxed_conn.peer_id):
@@ -198,7 +198,7 @@ async def _read_in_time(stream: NetStream, frame: bytes, limits: Limits) -> bool
 
 
 @asynccontextmanager
-async def _serving(stream: NetStream, peer: PeerKey, limits: Limits, report: Report) -> AsyncIterator[None]:
+async def serving(stream: NetStream, peer: PeerKey, limits: Limits, report: Report) -> AsyncIterator[None]:
     """Whatever happens within ends this stream only, and is reported when somebody is to blame."""
     try:
         yield

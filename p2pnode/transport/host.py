@@ -121,6 +121,37 @@ class Libp2pTransport:
     def learn(self, peer: PeerKey, addresses: Sequence[str]) -> None:
         self._dialer.learn(peer, addresses)
 
+    def dialable(self, addresses: Sequence[str], told_by: PeerKey) -> tuple[str, ...]:
+        return self._dialer.dialable(addresses, told_by)
+
+    @property
+    def dialer(self) -> Dialer:
+        """For what finds peers (discovery/)."""
+        return self._dialer
+
+    def seen_from(self, peer: PeerKey) -> str | None:
+        """The IP address at which we dialled a connected peer; None if it came to us, or is not connected."""
+        hosts = self._swarm.hosts_of(peer_id_of(peer)) if self._swarm.dialled(peer_id_of(peer)) else []
+        return hosts[0] if len(hosts) == 1 else None
+
+    def seen_at(self, host: str) -> None:
+        """Announces that others see us at this IP address; the port is the one that we listen on."""
+        kind = "ip6" if ":" in host else "ip4"
+        port = split_address(self.addresses[0])[0].value_for_protocol("tcp")
+        self._host.also_at(Multiaddr(f"/{kind}/{host}/tcp/{port}"))
+
+    def handle_raw(self, protocol: str, handler: Callable[[NetStream], Awaitable[None]]) -> None:
+        """Serves a protocol that has no frames of ours; `handler` must not raise."""
+
+        async def handle(stream: INetStream) -> None:
+            await handler(cast("NetStream", stream))
+
+        self._host.set_stream_handler(TProtocol(self._full_id(protocol)), handle)
+
+    async def open_raw(self, peer: PeerKey, protocol: str) -> NetStream:
+        """A stream for such a protocol; raises `Unreachable`."""
+        return await self._dialer.open_stream(peer, self._full_id(protocol))
+
     def connected(self) -> frozenset[PeerKey]:
         return self._dialer.connected()
 
@@ -150,6 +181,7 @@ async def open_transport(
     limits: Limits,
     report: Report,
     folder: Path | None = None,
+    announce: Sequence[str] = (),
 ) -> AsyncIterator[Libp2pTransport]:
     """Runs a host as long as the block does.
 
@@ -159,6 +191,7 @@ async def open_transport(
         protocol_prefix: see `Libp2pTransport.use_prefix`; None if it is learnt from the bootstrap peer.
         report: called with what strangers did and were refused, and with messages that had to be dropped.
         folder: where bans are kept across restarts.
+        announce: more addresses under which others reach us, without /p2p/ suffix.
 
     Raises:
         LocalError: it cannot listen there; the text says why and what to do.
@@ -168,7 +201,8 @@ async def open_transport(
     conduct = Conduct(limits, report, folder)
     blame = blame_by_key(conduct.report)
     admits = by_key(lambda peer: not conduct.is_banned(peer))
-    host = build_host(identity.reveal(), announced(listen_on, listeners), limits, traffic, blame, admits)
+    addresses = [*announced(listen_on, listeners), *map(Multiaddr, announce)]
+    host = build_host(identity.reveal(), addresses, limits, traffic, blame, admits)
     swarm = host.get_network()
     assert isinstance(swarm, Swarm)
     transport = Libp2pTransport(host, swarm, traffic, protocol_prefix, limits, conduct)

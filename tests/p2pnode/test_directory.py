@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 import p2pnode.directory
-from p2pnode.directory import MESH_DIALS, TOLD_UNASKED, Directory
+from p2pnode.directory import HINTS_MAX, MESH_DIALS, TOLD_UNASKED, Directory
 from p2pnode.errors import Unreachable
+from p2pnode.peer_cache import CachedPeer
 from p2pnode.services import PEERS, RESPONSE_MAX_BYTES, PeersRequest, PeersResponse
+from p2pnode.transport.discovery.plan import PAUSE_MAX_S
 from protocols.errors import RemoteError
 from protocols.types import PeerKey
 from protocols.wire.codec import decode, encode
@@ -30,6 +33,15 @@ class Learning:
         self.learnt: dict[PeerKey, tuple[str, ...]] = {}
         self.dialled: list[str] = []
         self.friends: frozenset[PeerKey] | None = None
+        self.refused: set[PeerKey] = set()
+        self.moved_to: tuple[str, ...] | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return self.moved_to or self.inner.addresses
+
+    def dialable(self, addresses: tuple[str, ...], told_by: PeerKey) -> tuple[str, ...]:
+        return () if told_by in self.refused else addresses
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
@@ -149,10 +161,81 @@ async def test_the_mesh_is_a_few_of_our_own_choice_past_those_who_are_gone(autoj
             address for address in transport.dialled if address.removeprefix("/memory/") in map(bytes.hex, alive)
         ]
         assert MESH_DIALS - 1 <= len(reached) <= MESH_DIALS
-        again = list(transport.dialled)
         transport.dialled.clear()
+        await mine.mesh()  # the dead are left alone for a while
+        assert set(transport.dialled) == set(reached)
+        await trio.sleep(PAUSE_MAX_S)
         await mine.mesh()
-        assert transport.dialled == again
+        assert len(set(transport.dialled)) > len(set(reached))
+
+
+async def test_private_addresses_told_from_afar_are_passed_on_but_not_dialled(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, transport = directory_of(world, ME)
+        transport.refused = {THIRD.key}
+        await told(world, ME, record(OTHER), by=THIRD)
+        await mine.meet([OTHER.key])
+        await mine.mesh()
+        assert (transport.learnt[OTHER.key], transport.dialled) == ((), [])
+        assert len(await told(world, ME, b"")) == 2
+        await told(world, ME, record(OTHER), by=CROWD[0])  # who is nearer may send us there
+        assert transport.learnt[OTHER.key] == (f"/memory/{OTHER.key.hex()}",)
+
+
+async def test_after_a_restart_peers_are_known_by_what_was_kept(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, _ = directory_of(world, ME)
+        for each in CROWD[:20]:
+            await told(world, ME, record(each))
+        kept = mine.keep()
+        assert len(kept) == 20
+        again, transport = directory_of(world, ME, 2)
+        forged = CachedPeer(kept[0].record, ("/memory/elsewhere",))
+        again.recall([*kept[1:], forged])
+        assert again.missing([each.key for each in CROWD[:20]]) == []
+        assert ("/memory/elsewhere",) not in transport.learnt.values()
+        with pytest.raises(RemoteError):
+            again.recall([CachedPeer(kept[0].record[:-1] + b"x", ())])
+
+
+async def test_whom_somebody_heard_of_is_met_and_asked_for_its_own_word(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, transport = directory_of(world, ME)
+        directory_of(world, OTHER)
+        for number in range(2 * HINTS_MAX):
+            mine.hint(PeerKey(number.to_bytes(32, "big")), (f"/memory/{number:064x}",))
+        mine.hint(OTHER.key, (f"/memory/{OTHER.key.hex()}",))
+        mine.hint(THIRD.key, ())
+        assert len(mine._hints) == HINTS_MAX
+        transport.friends = frozenset()
+        await mine.mesh()
+        assert mine.missing([OTHER.key, THIRD.key]) == [THIRD.key]
+        assert transport.learnt[OTHER.key] == (f"/memory/{OTHER.key.hex()}",)
+        assert mine._hints == {}  # nobody else was there
+
+
+async def test_operators_are_met_before_strangers(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        mine, transport = directory_of(world, ME)
+        for each in CROWD[:60]:
+            world.network.attach(each.key)
+            await told(world, ME, record(each))
+        operators = [each.key for each in CROWD[:MESH_DIALS]]
+        mine.vouch(operators)
+        transport.friends = frozenset()
+        await mine.mesh()
+        assert {address.removeprefix("/memory/") for address in transport.dialled} == {*map(bytes.hex, operators)}
+
+
+async def test_a_changed_address_is_announced_with_the_next_record(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        _, transport = directory_of(world, ME)
+        first = open_envelope((await told(world, ME, b""))[0]).message
+        transport.moved_to = ("/memory/moved",)
+        second = open_envelope((await told(world, ME, b""))[0]).message
+        assert isinstance(first, AddressRecord)
+        assert isinstance(second, AddressRecord)
+        assert (second.sequence, second.addresses) == (first.sequence + 1, ("/memory/moved",))
 
 
 async def test_it_meets_whom_it_is_told_to_if_it_knows_where_they_are(autojump_clock: MockClock) -> None:

@@ -138,6 +138,16 @@ class Swarm(StockSwarm):
         for conn in tuple(self.connections.get(peer_id, ())):
             await conn.close()
 
+    def hosts_of(self, peer_id: ID) -> list[str]:
+        """The IP addresses from which, or to which, a peer is connected."""
+        muxed = [conn.muxed_conn for conn in self.connections.get(peer_id, ())]
+        remotes = [each.get_remote_address() for each in muxed if isinstance(each, Yamux)]
+        return [remote[0] for remote in remotes if remote is not None]
+
+    def dialled(self, peer_id: ID) -> bool:
+        """Whether it was us who connected."""
+        return any(conn.muxed_conn.is_initiator for conn in self.connections.get(peer_id, ()))
+
     def _places_of(self, address: str) -> int:
         """How many connections one address may have here."""
         local = ip_address(address).is_loopback
@@ -172,8 +182,20 @@ class Host(BasicHost):
     """Serves identify and ping, asks nobody for theirs, and survives its handlers."""
 
     def __init__(self, swarm: Swarm, addresses: Sequence[Multiaddr], blame: Blame) -> None:
+        self._seen_at: Multiaddr | None = None
         super().__init__(swarm, announce_addrs=addresses, disable_identify_address_discovery=True)
         self._blame = blame
+
+    def also_at(self, address: Multiaddr) -> None:
+        """Announces one more address, under which others see us; the one of before no more."""
+        self._seen_at = address
+
+    def get_addrs(self) -> list[Multiaddr]:
+        """What is announced, with /p2p/ suffix."""
+        addresses: list[Multiaddr] = super().get_addrs()
+        suffix = Multiaddr(f"/p2p/{self.get_id()}")
+        more = [] if self._seen_at is None else [self._seen_at.encapsulate(suffix)]
+        return [*addresses, *(each for each in more if each not in addresses)]
 
     def _schedule_identify(self, peer_id: ID, *, reason: str) -> None:
         """Who a peer is we know from Noise; what it speaks, from trying."""

@@ -86,3 +86,15 @@ async def test_no_more_dials_than_allowed_at_a_time(world) -> None:
             nursery.cancel_scope.cancel()
         assert len(most) == 6
         assert max(most) <= 3  # two, and one whose end the listener has not seen yet
+
+
+async def test_where_nearby_addresses_lead_only_who_is_near_may_say(world) -> None:
+    """Hearsay does not replace what is known; from whom we do not know, only the world's addresses are taken."""
+    async with world.nodes(2) as (a, b):
+        await b.transport.dial(a.address)
+        told = [with_peer(f"/ip4/{host}/tcp/1", NOBODY) for host in ("127.0.0.1", "192.168.0.1", "8.8.8.8")]
+        assert a.transport.dialable(told, b.transport.peer) == tuple(told)  # on this machine, like us
+        assert a.transport.dialable(told, NOBODY) == (told[2],)
+        a.transport.dialer.suggest(NOBODY, told[:1])
+        a.transport.dialer.suggest(NOBODY, told[2:])
+        assert a.transport.dialer.addresses_of(NOBODY) == (told[0],)
