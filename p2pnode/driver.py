@@ -434,6 +434,7 @@ class Driver:
 
     def _accuse(self, holder: PeerKey, reason: str) -> None:
         self._observe("refused", {"kind": "blob", "culprit": holder.hex(), "reason": reason})
+        self._ports.transport.blame(holder, "blob-refused")
 
     def _complain(self, reason: str) -> None:
         self._observe("failed", {"task": "disk", "reason": reason})

@@ -99,6 +99,10 @@ class Transport(Protocol):
 
     def connected(self) -> frozenset[PeerKey]: ...
 
+    def blame(self, peer: PeerKey, kind: str) -> None:
+        """A peer did what no honest one does: it counts against it, until it is heard no more."""
+        ...
+
     def bytes_sent(self) -> int: ...
 
 

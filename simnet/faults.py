@@ -129,6 +129,9 @@ class Gate:
     def learn(self, peer: PeerKey, addresses: Sequence[str]) -> None:
         self._inner.learn(peer, addresses)
 
+    def blame(self, peer: PeerKey, kind: str) -> None:
+        self._inner.blame(peer, kind)
+
     def connected(self) -> frozenset[PeerKey]:
         return self._inner.connected()
 

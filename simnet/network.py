@@ -266,6 +266,9 @@ class VirtualTransport:
     def learn(self, peer: PeerKey, addresses: Sequence[str]) -> None:
         """Nothing to remember: everybody on the virtual network knows where everybody is."""
 
+    def blame(self, peer: PeerKey, kind: str) -> None:
+        """Nobody is banned from the virtual network; what was done stands in the run's events."""
+
     def connected(self) -> frozenset[PeerKey]:
         others = self._network.peers() - {self._peer}
         return frozenset(peer for peer in others if self._network.linked(self._peer, peer))

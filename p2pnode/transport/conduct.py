@@ -27,6 +27,8 @@ POINTS: Final[Mapping[str, float]] = {
     "gossip-frame-refused": 20.0,
     "frame-refused": 20.0,
     "response-refused": 20.0,
+    "blob-refused": 20.0,
+    "kad-refused": 5.0,
     "request-refused": 5.0,
     "gossip-bad-signature": 1.0,
     "gossip-too-large": 1.0,
@@ -77,7 +79,8 @@ class Conduct:
         return self.points(peer) < self._limits.graylist_points and not self.is_banned(peer)
 
     def is_banned(self, peer: PeerKey) -> bool:
-        return self._bans.get(peer, 0.0) > self._now()
+        """A ban that would last longer than any was set by a clock that has been put back since: it is over."""
+        return 0.0 < self._bans.get(peer, 0.0) - self._now() <= self._limits.ban_seconds
 
     def _add(self, peer: PeerKey, points: float) -> None:
         self._points[peer] = self.points(peer) + points, trio.current_time()

@@ -155,6 +155,9 @@ class Libp2pTransport:
     def connected(self) -> frozenset[PeerKey]:
         return self._dialer.connected()
 
+    def blame(self, peer: PeerKey, kind: str) -> None:
+        self._report(kind, peer)
+
     def bytes_sent(self) -> int:
         """Bytes written to sockets, everything included."""
         return self._traffic.sent

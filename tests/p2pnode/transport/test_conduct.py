@@ -94,3 +94,12 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "bans.json").write_bytes(damage)
     with pytest.raises(LocalError, match=r"bans.json is damaged.*delete it"):
         Scene(tmp_path)
+
+
+async def test_a_clock_that_is_put_back_makes_no_ban_longer(autojump_clock) -> None:
+    at = Scene()
+    at.time = 10.0**9  # ten years ahead
+    at.did("yamux-violation", 2)
+    assert at.conduct.is_banned(BAD)
+    at.time = 0.0
+    assert not at.conduct.is_banned(BAD)

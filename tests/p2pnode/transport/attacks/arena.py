@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import trio
@@ -31,6 +33,8 @@ BAD: Final = b"bad"
 """Messages that begin so are rejected; those that begin with "dull" are ignored."""
 BIG: Final = 2 << 20
 PAUSE_S: Final = 0.05
+MEMORY_MIB: Final = 160
+"""What an attack may cost this process, in which the attackers live, too: the inbox and all unread bytes, and a bit."""
 _FRAME: Final = struct.Struct("!BBHII")
 SYN, DATA, WINDOW = 1, 0, 1
 
@@ -106,16 +110,23 @@ async def arena(world: Any, limits: Limits | None = None) -> AsyncIterator[Arena
             await node.transport.subscribe(TOPIC, judge)
         await friend.transport.dial(victim.address)
         await world.until(lambda: all(node.transport.gossip.router.mesh[TOPIC] for node in (victim, friend)))
+        before = memory_mib()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(at.listen)
             nursery.start_soon(at.chat)
             await at.passes(2)
             yield at
             await at.passes()
+            assert memory_mib() - before < MEMORY_MIB
             at.over = True
             await world.until(at.complete)
             nursery.cancel_scope.cancel()
         assert {who for _, who in victim.reports if who is not None} <= at.attackers
+
+
+def memory_mib() -> int:
+    """Of this process, resident now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
 
 
 class RawPeer:
