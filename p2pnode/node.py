@@ -134,6 +134,7 @@ class Node:
         subnet = await self._ports.chain.subnet()
         self._params: Params = require_startable(decode_params(subnet.params))
         self._subnet = subnet
+        self._ports.chain.confirm(self._params.confirmations)
         ciphertexts = self.learner.schema.layout.ciphertexts
         self._scheme = await self._ports.workers.run(scheme, self._params.scheme, ciphertexts)
         async with trio.open_nursery() as nursery:

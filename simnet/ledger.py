@@ -206,6 +206,9 @@ class VirtualChain:
         await trio.lowlevel.checkpoint()
         return self._ledger.subnet
 
+    def confirm(self, blocks: int) -> None:
+        """Nothing is to be waited for: no reorganisation takes a block of this world back."""
+
     async def operators(self) -> tuple[OperatorRecord, ...]:
         await trio.lowlevel.checkpoint()
         return tuple(self._ledger.operators)

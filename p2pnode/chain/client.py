@@ -80,6 +80,9 @@ class EvmChain(Chain):
     async def subnet(self) -> SubnetRecord:
         return await self.reader.subnet()
 
+    def confirm(self, blocks: int) -> None:
+        self._sender.confirmations = blocks
+
     async def operators(self) -> tuple[OperatorRecord, ...]:
         return await self.reader.operators()
 

@@ -32,6 +32,7 @@ from protocols.wire.envelope import Signed, open_envelope
 from protocols.wire.messages import EpochKey, HeaderVote, Manifest, Proposal, Release, Submission, Vote
 from simnet.events import Event
 from simnet.history import History, history_of
+from simnet.ledger import VirtualChain
 from simnet.memory import MemoryDisk
 from simnet.network import VirtualTransport
 from simnet.scenario import Fault, make_scenario
@@ -246,6 +247,13 @@ def test_a_node_that_was_away_catches_up_by_the_newest_header_and_its_model() ->
     assert len(applied) < 7  # it did not step through every round
     assert world.outcome.digests["peer-03"] == digest
     assert world.of("peer-03", "resumed")[0]["height"] == 1
+
+
+def test_transactions_wait_for_as_many_blocks_as_the_subnet_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(VirtualChain, "confirm", lambda _, blocks: asked.append(blocks))
+    Sabotaged(rounds=1, params={**RULES, "confirmations": 2}).play()
+    assert asked == [2] * 7, "six peers and a validator"
 
 
 def test_the_journals_end_is_where_a_node_goes_on() -> None:

@@ -50,6 +50,17 @@ async def test_checkpoints_become_final_at_two_thirds(net):
     await reader.aclose()
 
 
+async def test_once_told_to_transactions_wait_for_confirmations(net):
+    reader = await net.subnet()
+    proposer = await net.operator(reader, Role.COMPUTE)
+    proposer.confirm(3)
+    await proposer.anchor(1, A, NONE, C)
+    (record,) = await proposer.anchors(0)
+    reader.expire()
+    assert (await proposer.head()).number >= record.block_number + 3
+    await reader.aclose()
+
+
 async def test_proposing_the_very_same_again_does_nothing(net):
     reader = await net.subnet()
     proposers = await net.operators(reader, *[Role.COMPUTE] * 3)
