@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from eth_account import Account
@@ -34,7 +35,8 @@ from contracts.bindings import (
 )
 from contracts.bn254 import Bn254Quorum
 from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
-from contracts.deploy_justice import Justice, deploy_justice
+from contracts.deploy_justice import deploy_justice
+from contracts.deploy_terms import DEV_CLIENTS, LIVE, Economics, unsafe
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 
 KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
@@ -52,28 +54,6 @@ class DeployError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Economics(Justice):
-    """What is fixed for good when the contracts are deployed; by name, since `Justice` has its terms before these.
-
-    Attributes:
-        min_stake_wei: the least stake.
-        exit_delay_s: for how many seconds at least (twice as many at most) a stake can be slashed after its owner asked
-            for it back.
-        bond_wei: what a proposer of checkpoints puts down.
-        commit_s: seconds for which validators commit to their votes before any is revealed.
-        challenge_s: seconds for which a checkpoint may be disputed.
-        snapshot_s: seconds for which the validators' weights are good for new votes once taken down.
-    """
-
-    min_stake_wei: int = 10**18
-    exit_delay_s: int = 600
-    bond_wei: int = 10**16
-    commit_s: int = 3
-    challenge_s: int = 6
-    snapshot_s: int = 300
-
-
-@dataclass(frozen=True, slots=True)
 class Deployment:
     """Where the contracts stand; addresses of 20 bytes, of the chain with this id and genesis hash."""
 
@@ -88,21 +68,31 @@ class Deployment:
     court: bytes
 
 
-def deploy(url: str, key: bytes, out: Path, economics: Economics | None = None, dao: Dao | None = None) -> Deployment:
+def deploy(
+    url: str,
+    key: bytes,
+    out: Path,
+    economics: Economics | None = None,
+    dao: Dao | None = None,
+    changes: Mapping[str, int] = MappingProxyType({}),
+) -> Deployment:
     """Deploys what does not stand yet; blocks until all is mined (call it from a thread in async code).
 
     Args:
         url: the chain's JSON-RPC; a dev chain's faucet pays for a deployer without funds.
         key: the deployer's private key, 32 bytes.
         out: the deployment file, read first and written after every contract.
-        economics: of a new operator registry.
+        economics: what is fixed for good; None: what suits a dev chain on one, `LIVE` on any other. There, what is
+            unsafe among strangers (`contracts.deploy_terms.unsafe`) is refused.
+        changes: of `economics`, whichever they are, by field.
         dao: if given, the DAO is founded too and gets all powers; if not, the deployer keeps them.
 
     Raises:
         DeployError: the chain does not answer, refuses, or the file belongs to another chain.
     """
     try:
-        return _Deployer(url, Account.from_key(key), out).run(economics or Economics(), dao)
+        deployer = _Deployer(url, Account.from_key(key), out)
+        return deployer.run(deployer.terms(economics, dao, changes), dao)
     except RequestsConnectionError as error:
         raise DeployError(f"no chain answers at {url}; start one, or name another URL") from error
     except (RequestException, Web3Exception, OSError) as error:
@@ -117,6 +107,15 @@ class _Deployer:
         self._chain_id = self._w3.eth.chain_id
         self._genesis = bytes(self._w3.eth.get_block(0)["hash"])
         self._known = self._read()
+
+    def terms(self, economics: Economics | None, dao: Dao | None, changes: Mapping[str, int]) -> Economics:
+        """What is deployed; raises `DeployError` for what is unsafe, on whatever is no dev chain."""
+        if self._w3.client_version.lower().startswith(DEV_CLIENTS):
+            return replace(economics or Economics(), **changes)
+        terms = replace(economics or LIVE, **changes)
+        if found := unsafe(terms, dao):
+            raise DeployError("unsafe on a chain that is not for development:\n" + "\n".join(found))
+        return terms
 
     def run(self, economics: Economics, dao: Dao | None) -> Deployment:
         me = bytes.fromhex(self._account.address[2:])
@@ -275,20 +274,20 @@ class _Deployer:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    defaults = Economics()
     parser = argparse.ArgumentParser(prog="python -m contracts.deploy", description=__doc__)
     parser.add_argument("--url", required=True, help="the chain's JSON-RPC")
     parser.add_argument("--out", type=Path, required=True, help="the deployment file")
-    parser.add_argument("--min-stake-wei", type=int, default=defaults.min_stake_wei)
-    parser.add_argument("--exit-delay-s", type=int, default=defaults.exit_delay_s)
+    parser.add_argument("--min-stake-wei", type=int)
+    parser.add_argument("--exit-delay-s", type=int)
     parser.add_argument("--dao", action="store_true", help="found the DAO and hand all powers over to it")
     options = parser.parse_args(arguments)
     try:
         key = bytes.fromhex(os.environ.get(KEY_VARIABLE, "").removeprefix("0x"))
         if len(key) != 32:
             raise DeployError(f"set {KEY_VARIABLE} to the deployer's private key, 32 bytes in hex")
-        economics = Economics(min_stake_wei=options.min_stake_wei, exit_delay_s=options.exit_delay_s)
-        made = deploy(options.url, key, options.out, economics, Dao() if options.dao else None)
+        wanted = {"min_stake_wei": options.min_stake_wei, "exit_delay_s": options.exit_delay_s}
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        made = deploy(options.url, key, options.out, None, Dao() if options.dao else None, changes)
     except (DeployError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

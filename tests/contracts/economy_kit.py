@@ -12,8 +12,9 @@ from eth_utils.crypto import keccak
 
 from contracts.bindings import Attestation, CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction, View
 from contracts.dao import DMPToken, RewardDistributor, RoyaltyVault, Rules, SubnetGovernor, TwoPMToken
-from contracts.deploy import Economics, deploy
+from contracts.deploy import deploy
 from contracts.deploy_dao import Dao
+from contracts.deploy_terms import Economics
 from contracts.economy import LocalStakeSource, StakeVault
 from contracts.errors import revert
 from contracts.events import Event, event

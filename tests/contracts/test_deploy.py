@@ -4,9 +4,11 @@ import pytest
 from eth_account import Account
 
 from contracts.anvil import anvil
-from contracts.deploy import DeployError, Economics, _Deployer, deploy
+from contracts.deploy import DeployError, _Deployer, deploy
 from contracts.deploy_dao import Dao
+from contracts.deploy_terms import LIVE, Economics
 from contracts.devchain import devchain
+from contracts.economy import StakeVault
 
 KEY = b"\x05" * 32
 ME = bytes.fromhex(Account.from_key(KEY).address[2:])
@@ -31,6 +33,20 @@ def test_a_second_run_finds_what_the_first_one_built(chain, tmp_path):
     written = out.read_bytes()
     assert deploy(chain.url, KEY, out) == first
     assert out.read_bytes() == written
+
+
+def test_where_strangers_have_money_unsafe_terms_are_refused(chain, tmp_path, monkeypatch):
+    monkeypatch.setattr("contracts.deploy.DEV_CLIENTS", ("another/",))
+    out = tmp_path / "deployment.json"
+    with pytest.raises(DeployError, match=r"games.payout_s is 60 s: the DAO needs 435600 s"):
+        deploy(chain.url, KEY, out, Economics(), Dao())
+    with pytest.raises(DeployError, match=r"exit_delay_s is 600 s: a dispute and its sentence take up to"):
+        deploy(chain.url, KEY, out, changes={"exit_delay_s": 600})
+    assert not out.exists(), "nothing was sent"
+    made = deploy(chain.url, KEY, out)
+    epochs = StakeVault(made.vault).epoch_seconds()
+    call = {"to": f"0x{epochs.to.hex()}", "data": f"0x{epochs.data.hex()}"}
+    assert int(chain.ask("eth_call", call, "latest"), 16) == LIVE.exit_delay_s
 
 
 def test_a_broken_off_run_is_continued(chain, tmp_path):

@@ -9,9 +9,10 @@ from web3 import HTTPProvider, Web3
 from contracts.abi import function_selector
 from contracts.bindings import CheckpointAnchor
 from contracts.dao import Rules, Timelock
-from contracts.deploy import Economics, deploy
+from contracts.deploy import deploy
 from contracts.deploy_dao import Dao
 from contracts.deploy_justice import DISPUTES
+from contracts.deploy_terms import Economics
 from contracts.devchain import devchain
 from contracts.economy import ADMIN_ROLE, Authority, LocalStakeSource, StakeVault
 

@@ -6,8 +6,9 @@ import pytest
 from web3 import HTTPProvider, Web3
 
 from contracts.abi import function_selector
-from contracts.deploy import Economics, deploy
+from contracts.deploy import deploy
 from contracts.deploy_justice import COURT, DISPUTES, SOURCE_SLASHER
+from contracts.deploy_terms import Economics
 from contracts.devchain import devchain
 from contracts.economy import Authority
 from contracts.games import DisputeGame

@@ -10,7 +10,8 @@ import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contracts.deploy import Deployment, Economics, deploy
+from contracts.deploy import Deployment, deploy
+from contracts.deploy_terms import Economics
 from contracts.devchain import devchain
 from p2pnode.chain.client import EvmChain, found_subnet, open_reader, open_subnet, request_faucet
 from p2pnode.chain.reader import ChainReader

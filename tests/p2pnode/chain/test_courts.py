@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from contracts.anvil import Anvil, anvil
-from contracts.deploy import Deployment, Economics, deploy
+from contracts.deploy import Deployment, deploy
+from contracts.deploy_terms import Economics
 from contracts.economy import StakeVault
 from p2pnode.chain.client import EvmChain, found_subnet, open_reader, open_subnet
 from p2pnode.chain.keystore import operator_address

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.dao import Rules, SubnetGovernor, TwoPMToken, Vote
-from contracts.deploy import Economics, deploy
+from contracts.deploy import deploy
 from contracts.deploy_dao import Dao
+from contracts.deploy_terms import Economics
 from contracts.devchain import devchain
 from p2pnode.chain import plans
 from p2pnode.chain.client import request_faucet

@@ -11,7 +11,8 @@ import trio
 
 from contracts.anvil import anvil, start
 from contracts.bindings import CheckpointAnchor, Transaction
-from contracts.deploy import Economics, deploy
+from contracts.deploy import deploy
+from contracts.deploy_terms import Economics
 from p2pnode.chain import sender as sending
 from p2pnode.chain.client import EvmChain, found_subnet, open_reader, open_subnet
 from p2pnode.chain.provider import HttpxProvider

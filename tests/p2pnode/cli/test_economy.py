@@ -6,8 +6,9 @@ import pytest
 import trio
 
 from contracts.dao import TwoPMToken
-from contracts.deploy import Economics, deploy
+from contracts.deploy import deploy
 from contracts.deploy_dao import Dao
+from contracts.deploy_terms import Economics
 from contracts.devchain import devchain
 from p2pnode.chain.client import request_faucet
 from p2pnode.chain.wallet import Places, Step, open_wallet
