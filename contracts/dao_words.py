@@ -13,8 +13,8 @@ DAO_WORDS: Final[dict[str, str]] = {
     ),
     "AlreadyDrafted": "the very same draft {draftId} stands already; another salt makes another draft",
     "AlreadySuperseded": "commitment {id} of subnet {subnetId} has been superseded by {by} already",
-    "BeyondPool": "{wanted} royalty shares of subnet {subnetId} are wanted, and {left} are left",
-    "BeyondPot": "{due} is due from pot {pot} of subnet {subnetId}, and {left} is left; fund the subnet first",
+    "BeyondPool": "{wanted:units} royalty shares of subnet {subnetId} are wanted, and {left:units} are left",
+    "BeyondPot": "{due:units} $2PM are due from pot {pot} of subnet {subnetId}, and it has {left:units}; fund it",
     "BeyondTreasury": "the treasury holds {available:units} to spend, less than {amount:units}",
     "DraftClosed": (
         "draft {draftId} takes no more backing: its time ended at {deadline} (Unix seconds), or its vote began"
@@ -76,7 +76,7 @@ DAO_WORDS: Final[dict[str, str]] = {
     "NotTransferable": "$DMP cannot be transferred; leave the DAO and send the $2PM",
     "NotYourDataset": "commitment {id} of subnet {subnetId} belongs to {provider}",
     "NothingBacked": "{backer} has nothing in draft {draftId}, or has got its shares",
-    "NothingDue": "{account} earned {cumulative} in all and got {claimed}: nothing is due",
+    "NothingDue": "{account} earned {cumulative:units} in all and got {claimed:units}: nothing is due",
     "NothingToPay": "{account} has no dividends of subnet {subnetId}",
     "RootNotActive": (
         "root {index} of subnet {subnetId} counts from time {activeFrom} (Unix seconds) on, unless "

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from p2pnode.chain.client import EvmChain, connect, request_faucet
-from p2pnode.chain.wallet import Places, Step, Wallet
+from p2pnode.chain.wallet import Places, Step, Wallet, shown
 from p2pnode.data.schema import Examples
 from p2pnode.data.sources import load_examples
 from p2pnode.disk import FolderDisk
@@ -201,7 +201,7 @@ async def show_operator(settings: NodeSettings, identity: Identity) -> dict[str,
     """
     async with _at_subnet(settings, identity) as chain:
         found = [record for record in await chain.operators() if record.address == chain.operator]
-        facts: dict[str, object] = {"operator": f"0x{chain.operator.hex()}", "balance_wei": await chain.balance()}
+        facts: dict[str, object] = {"operator": f"0x{chain.operator.hex()}", "coins": shown(await chain.balance())}
         if not found:
             return {**facts, "registered": "no"}
         record = found[-1]
@@ -209,7 +209,7 @@ async def show_operator(settings: NodeSettings, identity: Identity) -> dict[str,
         return {
             **facts,
             "registered": standing,
-            "stake_wei": record.stake,
+            "stake in coins": shown(record.stake),
             "roles": ", ".join(role.name.lower() for role in Role if role & record.roles and role.name),
             "peer": record.peer.hex(),
             "since_block": record.joined_block,

@@ -147,6 +147,17 @@ contract AttestationTest is World {
         _snapshot();
     }
 
+    function test_snapshot_ofAnotherNumberIsUnknown() public {
+        (uint256 none,) = attestation.latestSnapshot(SUBNET + 1);
+        vm.assertEq(none, 0);
+        (uint256 latest,) = attestation.latestSnapshot(SUBNET);
+        vm.expectRevert(abi.encodeWithSelector(IAttestation.NoSnapshot.selector, SUBNET));
+        attestation.snapshotOf(SUBNET, 0);
+        vm.expectRevert(abi.encodeWithSelector(IAttestation.NoSnapshot.selector, SUBNET));
+        attestation.snapshotOf(SUBNET, latest + 1);
+        vm.assertEq(attestation.snapshotOf(SUBNET, latest).takenAt, vm.getBlockTimestamp());
+    }
+
     // -- begin
 
     function test_begin_byTheAnchorOnly() public {

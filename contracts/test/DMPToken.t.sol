@@ -107,6 +107,11 @@ contract DMPTokenTest is Kit {
     function test_nothingIsNoStake() public {
         vm.expectRevert(IDMPToken.ZeroAmount.selector);
         _stake(0);
+        vm.expectRevert(IDMPToken.ZeroAmount.selector);
+        _dmp.requestExit(0);
+        vm.prank(_timelock);
+        vm.expectRevert(IDMPToken.ZeroAmount.selector);
+        _dmp.burn(_ann, 0);
     }
 
     function test_itCannotBeTransferred() public {

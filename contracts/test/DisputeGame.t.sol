@@ -5,7 +5,9 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {DisputeGame} from "../src/DisputeGame.sol";
 import {ICheckpointAnchor} from "../src/interfaces/ICheckpointAnchor.sol";
 import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
+import {ISlashingManager} from "../src/interfaces/ISlashingManager.sol";
 import {IStepVerifier} from "../src/interfaces/IStepVerifier.sol";
+import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Games, MachineDouble} from "./Games.sol";
 import {vm} from "./Kit.sol";
 import {Sha256Tree} from "./Sha256Tree.sol";
@@ -174,6 +176,37 @@ contract DisputeGameTest is Games {
         _play();
         _handler = new GameHandler();
         _target(address(_handler));
+    }
+
+    // -- rules
+
+    function test_rules_mustBeSound() public {
+        IDisputeGame.Rules memory right = IDisputeGame.Rules(STAKE, CLOCK, EXTENSION, PROVE, PAYOUT, SHARE);
+        IDisputeGame.Rules[4] memory wrong;
+        for (uint256 i = 0; i < 4; ++i) {
+            wrong[i] = IDisputeGame.Rules(STAKE, CLOCK, EXTENSION, PROVE, PAYOUT, SHARE);
+        }
+        wrong[0].bondWei = 0;
+        wrong[1].extensionSeconds = 0;
+        wrong[2].extensionSeconds = CLOCK + 1;
+        wrong[3].proveSeconds = 0;
+        for (uint256 i = 0; i < 4; ++i) _refuses(wrong[i], treasury);
+        _refuses(right, address(0));
+    }
+
+    function test_anUnknownGameIsNone() public {
+        bytes memory none = abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, 0, IDisputeGame.Phase.None);
+        vm.expectRevert(none);
+        disputes.gameOf(0);
+        vm.expectRevert(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, 1, IDisputeGame.Phase.None));
+        disputes.endsAt(1);
+    }
+
+    function _refuses(IDisputeGame.Rules memory rules, address to) private {
+        vm.expectRevert(IDisputeGame.BadRules.selector);
+        new DisputeGame(
+            ISubnetRegistry(address(subnets)), ISlashingManager(address(slashing)), machine, to, rules, address(access)
+        );
     }
 
     // -- challenge

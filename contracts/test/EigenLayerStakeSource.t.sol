@@ -188,6 +188,8 @@ contract EigenLayerStakeSourceTest is Kit {
         new EigenLayerStakeSource(_eigen, _eigen, twice, new uint96[](2), 12, address(powers));
         vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.LengthsDiffer.selector, 2, 1));
         new EigenLayerStakeSource(_eigen, _eigen, twice, new uint96[](1), 12, address(powers));
+        vm.expectRevert(abi.encodeWithSelector(IEigenLayerStakeSource.LengthsDiffer.selector, 0, 0));
+        new EigenLayerStakeSource(_eigen, _eigen, new address[](0), new uint96[](0), 12, address(powers));
     }
 
     function test_itEnrolsItself() public {
@@ -292,6 +294,9 @@ contract EigenLayerStakeSourceTest is Kit {
         _source.slash(_op, uint48(vm.getBlockTimestamp()), 1, "one");
         vm.expectRevert(abi.encodeWithSelector(IStakeSource.BadShare.selector, 0));
         _source.slash(_op, uint48(vm.getBlockTimestamp()), 0, "two");
+        vm.expectRevert(abi.encodeWithSelector(IStakeSource.BadShare.selector, 1e18 + 1));
+        _source.slash(_op, uint48(vm.getBlockTimestamp()), 1e18 + 1, "two");
+        vm.assertEq(_source.slashableStake(_op, uint48(vm.getBlockTimestamp() + 1)), 0);
         vm.expectRevert(abi.encodeWithSelector(IStakeSource.OffenceInFuture.selector, uint48(vm.getBlockTimestamp() + 1)));
         _source.slash(_op, uint48(vm.getBlockTimestamp() + 1), 1, "two");
     }

@@ -211,6 +211,16 @@ contract StakeVaultTest is Kit {
         _vault.deposit(address(0), _ann, 0);
         vm.expectRevert(IStakeVault.ZeroAddress.selector);
         _vault.deposit(_op, address(0), 0);
+        vm.expectRevert(IStakeVault.ZeroAmount.selector);
+        _vault.requestExit(_op, 0);
+    }
+
+    function test_aVaultNeedsEpochsAndATreasury() public {
+        Powers powers = new Powers(_source);
+        vm.expectRevert(IStakeVault.ZeroAmount.selector);
+        new StakeVault(address(0), 0, _treasury, address(powers));
+        vm.expectRevert(IStakeVault.ZeroAddress.selector);
+        new StakeVault(address(0), EPOCH, address(0), address(powers));
     }
 
     function test_whatLeavesStaysSlashableUntilItIsDue() public {

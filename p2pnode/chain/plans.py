@@ -48,6 +48,8 @@ def hex_of(text: str, length: int, what: str) -> bytes:
 async def stake(wallet: Wallet, places: Places, operator: bytes, amount: int, *, token: bool) -> list[Step]:
     """Stakes with an operator, in $2PM or in the chain's coin."""
     who = "your operator" if operator == wallet.address else f"operator 0x{operator.hex()}"
+    if operator != wallet.address and not await _has_stake(wallet, places, operator):
+        who += ", with whom nobody has staked yet"
     if not token:
         deposit = StakeVault(places["vault"]).deposit(operator, wallet.address, amount, value=amount)
         return [Step(f"stake {shown(amount)} coins with {who}; they can be slashed with it", deposit)]
@@ -61,10 +63,13 @@ async def leave_stake(wallet: Wallet, places: Places, operator: bytes, *, token:
     """Asks all stake with an operator back, and takes what is due."""
     vault, now = StakeVault(places["token_vault" if token else "vault"]), await wallet.now()
     seconds = await wallet.ask(vault.epoch_seconds())
-    steps = []
+    steps, waiting = [], []
     for epoch in await wallet.ask(vault.exit_epochs(operator, wallet.address)):
         worth = await wallet.ask(vault.exit_of(operator, epoch, wallet.address))
-        if worth and now >= (epoch + 1) * seconds:
+        left = (epoch + 1) * seconds - now
+        if worth and left > 0:
+            waiting.append(f"{shown(worth)} that you asked back are due in {left} s")
+        elif worth:
             words = f"take {shown(worth)} that you asked back and that is due"
             steps.append(Step(words, vault.claim(operator, epoch, wallet.address)))
     shares, worth = await wallet.ask(vault.stake_of(operator, wallet.address))
@@ -72,8 +77,13 @@ async def leave_stake(wallet: Wallet, places: Places, operator: bytes, *, token:
         words = f"ask {shown(worth)} back; it can be slashed until it is due, in {seconds} to {2 * seconds} s"
         steps.append(Step(words, vault.request_exit(operator, shares)))
     if not steps:
-        raise LocalError(f"nothing of yours is staked with 0x{operator.hex()} or due; look again later")
+        raise LocalError("; ".join(waiting) or f"nothing of yours is staked with 0x{operator.hex()}, or due")
     return steps
+
+
+async def _has_stake(wallet: Wallet, places: Places, operator: bytes) -> bool:
+    vaults = (StakeVault(places[name]) for name in ("vault", "token_vault") if places.get(name) is not None)
+    return any([await wallet.ask(vault.staked(operator)) for vault in vaults])
 
 
 # -- the DAO -----------------------------------------------------------------------------------------------------------
@@ -96,13 +106,14 @@ async def dao_status(wallet: Wallet, places: Places) -> dict[str, object]:
     """What the DAO is and what this account is in it, for people."""
     dmp = DMPToken(places["dmp"])
     mine, own = wallet.address, TwoPMToken(places["token"])
+    votes_by = await wallet.ask(dmp.delegate_of(mine))
     return {
         "account": f"0x{mine.hex()}",
         "coins": shown(await wallet.balance()),
         "$2PM": shown(await wallet.ask(own.balance_of(mine))),
         "$DMP": shown(await wallet.ask(dmp.balance_of(mine))),
         "votes (own and delegated)": shown(await wallet.ask(dmp.votes_of(mine))),
-        "your votes are cast by": f"0x{(await wallet.ask(dmp.delegate_of(mine))).hex()}",
+        "your votes are cast by": f"0x{votes_by.hex()}" if any(votes_by) else "nobody yet",
         "$DMP of all": shown(await wallet.ask(dmp.total_supply())),
         "staked by all": shown(await wallet.ask(dmp.staked())),
         "leaving": shown(await wallet.ask(dmp.queued())),
@@ -174,10 +185,12 @@ async def vote(wallet: Wallet, places: Places, proposal: int, choice: Vote) -> l
 
 
 async def advance(wallet: Wallet, places: Places, file: Path) -> list[Step]:
-    """The next step of a drafted subnet, whichever it is: to the vote, into the timelock, founded."""
+    """The next step of a drafted subnet, whichever it is: to the vote, into the timelock, founded, opened."""
     salt, terms = terms_of(file, places, wallet.address)
     governor = SubnetGovernor(places["governor"])
     draft = await wallet.ask(governor.draft(await wallet.ask(governor.draft_id_of(salt, terms))))
+    if draft.subnet_id:
+        return [await _opening(wallet, places, draft.subnet_id)]
     if not draft.proposal_id:
         return [Step("put the draft to the vote", governor.submit(salt, terms))]
     action = await wallet.ask(governor.action_of(salt, terms))
@@ -187,6 +200,17 @@ async def advance(wallet: Wallet, places: Places, file: Path) -> list[Step]:
     if state == "queued":
         return [Step("found the subnet", governor.execute(action, words))]
     raise LocalError(f"proposal {draft.proposal_id} is {state}: there is nothing to do for it now")
+
+
+async def _opening(wallet: Wallet, places: Places, number: int) -> Step:
+    """Its founder opens a founded subnet; raises `LocalError` for others, and if it is open."""
+    registry = SubnetRegistry(places["subnets"])
+    found = await wallet.ask(registry.subnet(number))
+    if found.opened_block:
+        raise LocalError(f"subnet {number} is founded and open: there is nothing more to do")
+    if found.founder != wallet.address:
+        raise LocalError(f"subnet {number} is founded; its founder 0x{found.founder.hex()} opens it")
+    return Step(f"open subnet {number} for good: its first epoch follows from the block", registry.open(number))
 
 
 async def subnet_rows(wallet: Wallet, places: Places) -> list[dict[str, object]]:
@@ -229,6 +253,7 @@ async def subnet_facts(wallet: Wallet, places: Places, number: int) -> dict[str,
 async def rewards_status(wallet: Wallet, places: Places, subnet: int) -> dict[str, object]:
     """What this account was paid and may claim of royalties, and what the subnet's pots hold."""
     rewards, royalties = RewardDistributor(places["rewards"]), RoyaltyVault(places["royalties"])
+    await wallet.ask(SubnetRegistry(places["subnets"]).subnet(subnet))  # or it says that there is none
     facts: dict[str, object] = {"account": f"0x{wallet.address.hex()}"}
     for pot in Pot:
         funded, claimed = await wallet.ask(rewards.balance_of(subnet, pot))
@@ -250,6 +275,7 @@ async def claim_rewards(wallet: Wallet, places: Places, subnet: int, file: Path 
         LocalError: the file cannot be read, or nothing is due.
     """
     rewards, royalties = RewardDistributor(places["rewards"]), RoyaltyVault(places["royalties"])
+    await wallet.ask(SubnetRegistry(places["subnets"]).subnet(subnet))  # or it says that there is none
     steps = []
     for pot, cumulative, index, proof in [] if file is None else _proofs(file, wallet.address):
         before = await wallet.ask(rewards.claimed_of(subnet, pot, wallet.address))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trio
 import typer
@@ -19,6 +19,8 @@ from p2pnode.identity import Identity
 from p2pnode.settings import NodeSettings
 from protocols.errors import LocalError
 
+AMOUNTS: Final = frozenset({"amount", "assets", "backed", "weight"})
+"""Fields of events in the smallest unit, which people read in whole coins or tokens."""
 Plan = Callable[[Wallet, Places], Awaitable[list[Step]]]
 Question = Callable[[Wallet, Places], Awaitable[Any]]
 
@@ -33,9 +35,7 @@ def carry_out(settings: NodeSettings, deployment: Path, yes: bool, plan: Plan) -
     places, identity = Places(deployment), unlocked(settings)
 
     async def act() -> None:
-        async with open_wallet(
-            settings.need("chain"), identity.operator_key, places.chain_id, places.genesis
-        ) as wallet:
+        async with _wallet(settings, identity, places) as wallet:
             steps = await plan(wallet, places)
             await approve(wallet, steps, yes=yes)
             for number, step in enumerate(steps, 1):
@@ -50,9 +50,7 @@ def show(settings: NodeSettings, deployment: Path, question: Question) -> None:
     places, identity = Places(deployment), unlocked(settings)
 
     async def act() -> None:
-        async with open_wallet(
-            settings.need("chain"), identity.operator_key, places.chain_id, places.genesis
-        ) as wallet:
+        async with _wallet(settings, identity, places) as wallet:
             found = await question(wallet, places)
             tables = [found] if isinstance(found, dict) else found
             typer.echo("\n\n".join(table(one) for one in tables) or "none yet")
@@ -81,7 +79,8 @@ async def _announce(wallet: Wallet, steps: list[Step]) -> None:
         gas = f"{shown(cost)} coins" if cost is not None else "known after the step before"
         typer.echo(f"step {number} of {len(steps)}: {step.words}\n  gas at most: {gas}")
     known = sum(cost for cost in costs if cost is not None) + values
-    typer.echo(f"account 0x{wallet.address.hex()} holds {shown(held)} coins; this takes up to {shown(known)}")
+    rest = " and the gas that is not known yet" if None in costs else ""
+    typer.echo(f"account 0x{wallet.address.hex()} holds {shown(held)} coins; this takes up to {shown(known)}{rest}")
     if held < known:
         raise ChainError(f"account 0x{wallet.address.hex()} holds {shown(held)} coins and needs {shown(known)}")
 
@@ -98,8 +97,15 @@ def _confirm(yes: bool) -> None:
 def _told(event: object) -> str:
     values = {name: getattr(event, name) for name in getattr(event, "__slots__", ())}
     told = (
-        f"{name} {'0x' + value.hex() if isinstance(value, bytes) else value}"
+        f"{name} {_value(name, value)}"
         for name, value in values.items()
-        if not isinstance(value, tuple)  # what was sent with it, as the terms of a subnet
+        # Tuples were sent with it, as the terms of a subnet.
+        if not isinstance(value, tuple) and value not in ("", b"")
     )
     return f"{type(event).__name__}({', '.join(told)})"
+
+
+def _value(name: str, value: object) -> object:
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    return shown(value) if name in AMOUNTS and isinstance(value, int) else value

@@ -95,6 +95,10 @@ async def test_from_a_member_s_stake_to_a_founded_subnet(chain, tmp_path):
         await do(wallet, await plans.advance(wallet, places, file))
         (row,) = await plans.subnet_rows(wallet, places)
         assert row["open"] == "not yet"
+        (words,) = await do(wallet, await plans.advance(wallet, places, file))
+        assert words == "open subnet 1 for good: its first epoch follows from the block"
+        with pytest.raises(LocalError, match="subnet 1 is founded and open"):
+            await plans.advance(wallet, places, file)
         facts = await plans.subnet_facts(wallet, places, 1)
         assert "7 : 3" in str(facts["rewards"])
         shown = await plans.rewards_status(wallet, places, 1)
@@ -114,7 +118,7 @@ async def test_stake_in_both_assets_comes_and_goes(chain):
             await do(wallet, await plans.stake(wallet, places, wallet.address, 2 * ONE, token=token))
             (asked,) = await do(wallet, await plans.leave_stake(wallet, places, wallet.address, token=token))
             assert asked.startswith("ask 2 back")
-            with pytest.raises(LocalError, match="nothing of yours"):
+            with pytest.raises(LocalError, match="2 that you asked back are due in"):
                 await plans.leave_stake(wallet, places, wallet.address, token=token)
         end = await wallet.now() + 120
         with trio.fail_after(60):
