@@ -62,7 +62,7 @@ class BlobStore:
         self._packs: dict[str, tuple[int, set[Digest]]] = {}
         self._dirty: set[str] = set()
         self._promised: dict[Digest, bytes] = {}
-        self._unwritten: list[dict[Digest, bytes]] = []
+        self._unwritten: dict[Digest, bytes] = {}
         self._partial: dict[str, int] = {}
         make_folder(folder)
         with explained("read the folder", folder):
@@ -95,44 +95,48 @@ class BlobStore:
             if durable:
                 self._dirty.add(name)
 
-    def promise(self, blobs: Sequence[tuple[Digest, bytes]]) -> None:
+    def promise(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
         """Takes blobs to be written by `fulfil`; until `fulfilled` they are here, but survive nothing.
 
         Raises:
             LocalError: the budget is spent.
         """
-        new = self._new(blobs, durable=True)
-        if new:
-            self._promised |= new
-            self._unwritten.append(new)
+        new = self._new(blobs, durable)
+        self._promised |= new
+        self._unwritten |= new
 
-    def take_unwritten(self) -> list[dict[Digest, bytes]]:
+    @property
+    def unwritten_bytes(self) -> int:
+        """What is promised, and not being written yet."""
+        return sum(map(len, self._unwritten.values()))
+
+    def take_unwritten(self) -> dict[Digest, bytes]:
         """What is to be written: hand it to `fulfil`."""
-        taken, self._unwritten = self._unwritten, []
+        taken, self._unwritten = self._unwritten, {}
         return taken
 
-    def fulfil(self, packs: Sequence[dict[Digest, bytes]]) -> list[bytes]:
-        """Writes promised blobs, durably, and returns their files' indices; it may run in a thread beside the others.
+    def fulfil(self, new: dict[Digest, bytes]) -> bytes:
+        """Writes promised blobs, durably, and returns their file's index; it may run in a thread beside the others.
 
         Raises:
             LocalError: the disk refuses; the next attempt may follow.
         """
-        indices = [self._write(new) for new in packs]
-        self.sync(frozenset(map(_name, packs)))
-        return indices
+        index = self._write(new)
+        self.sync(frozenset([_name(new)]))
+        return index
 
-    def fulfilled(self, packs: Sequence[dict[Digest, bytes]], indices: Sequence[bytes]) -> None:
+    def fulfilled(self, new: dict[Digest, bytes], index: bytes) -> None:
         """Notes where promised blobs stand now; those dropped meanwhile go."""
-        for new, index in zip(packs, indices, strict=True):
-            name = _name(new)
-            self._enter(name, _places(index, name), _pack_bytes(new))
-            for digest in new:
-                if self._promised.pop(digest, None) is None:
-                    self.drop(digest)
+        name = _name(new)
+        self._enter(name, _places(index, name), _pack_bytes(new))
+        for digest in new:
+            self._unwritten.pop(digest, None)  # dropped meanwhile, and back
+            if self._promised.pop(digest, None) is None:
+                self.drop(digest)
 
-    def unfulfilled(self, packs: Sequence[dict[Digest, bytes]]) -> None:
+    def unfulfilled(self, new: dict[Digest, bytes]) -> None:
         """Takes back what could not be written."""
-        self._unwritten[:0] = packs
+        self._unwritten |= {digest: blob for digest, blob in new.items() if digest in self._promised}
 
     def _new(self, blobs: Sequence[tuple[Digest, bytes]], durable: bool) -> dict[Digest, bytes]:
         """Those that are not here, if there is room for them."""
@@ -256,6 +260,7 @@ class BlobStore:
     def drop(self, digest: Digest) -> None:
         """Forgets a blob; a no-op if it is not here."""
         self._promised.pop(digest, None)
+        self._unwritten.pop(digest, None)
         place = self._places.pop(digest, None)
         if place is None:
             return

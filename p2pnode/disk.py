@@ -14,8 +14,8 @@ from p2pnode.journal import Journal
 from protocols.errors import LocalError
 from protocols.types import Digest
 
-INLINE_BYTES: Final = 1 << 20
-"""To hash and write so much takes the loop two milliseconds."""
+BEHIND_BYTES: Final = 1 << 20
+"""Of blobs that others have too, so much waits in memory for the next commit; what is more is written at once."""
 
 
 class FolderDisk:
@@ -49,28 +49,33 @@ class FolderDisk:
         """
         async with self._committing:
             records, self._appended = self._appended, []
-            files, packs = self._blobs.take_unsynced(), self._blobs.take_unwritten()
-            if not (records or files or packs):
+            files, new = self._blobs.take_unsynced(), self._blobs.take_unwritten()
+            if not (records or files or new):
                 return
             try:
-                written = await trio.to_thread.run_sync(self._flush, records, files, packs)
+                index = await trio.to_thread.run_sync(self._flush, records, files, new)
             except LocalError:
                 self._appended[:0] = records
                 self._blobs.unsynced(files)
-                self._blobs.unfulfilled(packs)
+                self._blobs.unfulfilled(new)
                 raise
-            self._blobs.fulfilled(packs, written)
+            if new:
+                self._blobs.fulfilled(new, index)
 
     def records(self) -> tuple[bytes, ...]:
         """See `Journal.records`: what was committed."""
         return self._journal.records()
 
     def put(self, blobs: Sequence[tuple[Digest, bytes]], *, durable: bool) -> None:
-        """See `BlobStore.put`; large blobs that are to be durable are written by the next `commit`, off the loop."""
-        if durable and sum(len(blob) for _, blob in blobs) > INLINE_BYTES:
-            self._blobs.promise(blobs)
+        """They are here at once, and on the disk with the next `commit`: one file for all of them, off the loop.
+
+        A crash before takes them; whatever tells others of them waits for that commit.
+        """
+        behind = self._blobs.unwritten_bytes + sum(len(blob) for _, blob in blobs)
+        if durable or behind <= BEHIND_BYTES:
+            self._blobs.promise(blobs, durable=durable)
         else:
-            self._blobs.put(blobs, durable=durable)
+            self._blobs.put(blobs, durable=False)
 
     def get(self, digest: Digest) -> bytes | None:
         """See `BlobStore.get`."""
@@ -100,12 +105,12 @@ class FolderDisk:
         """Lets go of the folder."""
         self._journal.close()
 
-    def _flush(self, records: list[bytes], files: frozenset[str], packs: list[dict[Digest, bytes]]) -> list[bytes]:
-        written = self._blobs.fulfil(packs)
+    def _flush(self, records: list[bytes], files: frozenset[str], new: dict[Digest, bytes]) -> bytes:
+        index = self._blobs.fulfil(new) if new else b""
         self._blobs.sync(files)
         if records:
             self._journal.append(*records)
-        return written
+        return index
 
     def __enter__(self) -> Self:
         return self

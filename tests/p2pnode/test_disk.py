@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pnode.disk import INLINE_BYTES, FolderDisk
+from p2pnode.disk import BEHIND_BYTES, FolderDisk
 from p2pnode.ports import Disk
 from protocols.errors import LocalError
 from protocols.types import Digest
@@ -57,8 +57,8 @@ async def test_what_the_disk_refused_is_committed_later(tmp_path, monkeypatch):
 
 
 async def test_large_blobs_are_written_off_the_loop_and_are_here_meanwhile(tmp_path, monkeypatch):
-    large = bytes(INLINE_BYTES + 1)
-    with FolderDisk(tmp_path, 8 * INLINE_BYTES) as disk:
+    large = bytes(BEHIND_BYTES + 1)
+    with FolderDisk(tmp_path, 8 * BEHIND_BYTES) as disk:
         disk.append(b"tells of it")
         disk.put(((NAME, large), (OTHER, b"with it")), durable=True)
         assert list((tmp_path / "blobs").iterdir()) == []
@@ -71,14 +71,38 @@ async def test_large_blobs_are_written_off_the_loop_and_are_here_meanwhile(tmp_p
         await disk.commit()
         assert (disk.get(NAME), disk.records()) == (large, (b"tells of it",))
         disk.drop(OTHER)
-    with FolderDisk(tmp_path, 8 * INLINE_BYTES) as disk:
+    with FolderDisk(tmp_path, 8 * BEHIND_BYTES) as disk:
         assert (disk.get(NAME), disk.records()) == (large, (b"tells of it",))
         disk.drop(NAME)
 
 
+async def test_what_others_have_too_waits_for_the_next_commit_as_long_as_it_is_little(tmp_path):
+    third = Digest(bytes(32))
+    with FolderDisk(tmp_path, 8 * BEHIND_BYTES) as disk:
+        disk.put(((NAME, b"a manifest"),), durable=False)
+        disk.put(((OTHER, bytes(BEHIND_BYTES)),), durable=False)
+        assert [file.name for file in (tmp_path / "blobs").iterdir()] == [OTHER.hex()]
+        disk.put(((third, b"mine"),), durable=True)
+        await disk.commit()
+        assert len(list((tmp_path / "blobs").iterdir())) == 2
+        assert [disk.get(name) for name in (NAME, OTHER, third)] == [b"a manifest", bytes(BEHIND_BYTES), b"mine"]
+
+
+async def test_what_is_dropped_while_it_is_written_and_comes_again_is_there_once(tmp_path, monkeypatch):
+    with FolderDisk(tmp_path, 1000) as disk:
+        disk.put(((NAME, b"blob"),), durable=True)
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", lambda _: (disk.drop(NAME), disk.put(((NAME, b"blob"),), durable=True)))
+            await disk.commit()
+        await disk.commit()
+        assert disk.get(NAME) == b"blob"
+        disk.drop(NAME)
+        assert list((tmp_path / "blobs").iterdir()) == []
+
+
 async def test_what_is_dropped_before_it_is_written_leaves_nothing(tmp_path):
-    with FolderDisk(tmp_path, 8 * INLINE_BYTES) as disk:
-        disk.put(((NAME, bytes(INLINE_BYTES)), (OTHER, b"more")), durable=True)
+    with FolderDisk(tmp_path, 8 * BEHIND_BYTES) as disk:
+        disk.put(((NAME, bytes(BEHIND_BYTES)), (OTHER, b"more")), durable=True)
         disk.drop(NAME)
         assert (disk.get(NAME), disk.get(OTHER)) == (None, b"more")
         await disk.commit()
@@ -88,10 +112,10 @@ async def test_what_is_dropped_before_it_is_written_leaves_nothing(tmp_path):
 
 
 async def test_promised_blobs_count_against_the_budget(tmp_path):
-    with FolderDisk(tmp_path, 3 * INLINE_BYTES) as disk:
-        disk.put(((NAME, bytes(2 * INLINE_BYTES)),), durable=True)
+    with FolderDisk(tmp_path, 3 * BEHIND_BYTES) as disk:
+        disk.put(((NAME, bytes(2 * BEHIND_BYTES)),), durable=True)
         with pytest.raises(LocalError, match="raise blob_budget_mib"):
-            disk.put(((OTHER, bytes(2 * INLINE_BYTES)),), durable=True)
+            disk.put(((OTHER, bytes(2 * BEHIND_BYTES)),), durable=True)
 
 
 def refuse(_: int) -> None:

@@ -65,25 +65,25 @@ def test_what_was_only_begun_makes_room(tmp_path: Path) -> None:
 
 def test_what_is_promised_and_not_written_has_a_size_and_can_be_read(tmp_path: Path) -> None:
     store = BlobStore(tmp_path, 2 << 20)
-    store.promise(((NAME, BLOB),))
+    store.promise(((NAME, BLOB),), durable=True)
     for _ in range(2):
         assert store.size(NAME) == len(BLOB)
         assert store.read(NAME, 3, 5) == BLOB[3:8]
         assert store.read(NAME, len(BLOB) - 5, 100) == BLOB[-5:]
-        packs = store.take_unwritten()
-        store.fulfilled(packs, store.fulfil(packs))
+        if promised := store.take_unwritten():
+            store.fulfilled(promised, store.fulfil(promised))
     assert store.size(Digest(b"m" * 32)) is None
 
 
 def test_the_budget_counts_what_is_promised_and_what_is_coming(tmp_path: Path) -> None:
     store = BlobStore(tmp_path, 10_000)
-    store.promise(((NAME, bytes(5000)),))
+    store.promise(((NAME, bytes(5000)),), durable=True)
     store.incoming(Digest(b"m" * 32), 2000)
     assert store.used_bytes == 5000 + HEAD + 2000
     with pytest.raises(LocalError, match="blob_budget_mib"):
         store.incoming(Digest(b"m" * 32), 6000)
     store.incoming(Digest(b"o" * 32), 3000)
-    store.promise(((Digest(b"p" * 32), bytes(4000)),))
+    store.promise(((Digest(b"p" * 32), bytes(4000)),), durable=True)
     assert store.used_bytes == 5000 + 4000, "what was only begun went"
 
 
@@ -92,7 +92,7 @@ async def test_what_was_put_while_it_came_stays_as_it_was_put(tmp_path: Path) ->
     store, other = BlobStore(tmp_path, 4 << 20), Digest(b"m" * 32)
     incoming, late = store.incoming(NAME, len(BLOB)), store.incoming(other, len(BLOB))
     store.put(((NAME, BLOB), (Digest(b"o" * 32), b"beside it")), durable=False)
-    store.promise(((other, BLOB),))
+    store.promise(((other, BLOB),), durable=True)
     for each in (incoming, late):
         each.write(0, BLOB)
         await each.finish()
