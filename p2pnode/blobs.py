@@ -2,9 +2,10 @@
 
 Blobs that are put together share a file, so that making them durable costs one flush, not one each. A blob's name is
 its digest in the protocol, which may be a Merkle root that only the protocol can recompute; so the file carries the
-SHA-256 of each, and a blob that the disk has damaged is never handed out.
+SHA-256 of each, and a blob that the disk has damaged is never handed out. One that came in pieces has been checked
+against a digest over their SHA-256 (`protocols.updates.pieces`): there its digest stands in the checksum's place.
 
-A file: `2PMB`, version u8, count u32, then for each blob digest (32 bytes), size u64 and SHA-256 (32), SHA-256 of all
+A file: `2PMB`, version u8, count u32, then for each blob digest (32 bytes), size u64 and checksum (32), SHA-256 of all
 that (32), then the blobs. Integers are big-endian.
 """
 
@@ -23,6 +24,7 @@ from p2pnode.files import explained, make_folder, sync_folder, write_durably
 from p2pnode.incoming import IncomingFile
 from protocols.errors import LocalError
 from protocols.types import Digest
+from protocols.updates.pieces import blob_digest
 
 _START: Final = struct.Struct(">4sBI")
 _ENTRY: Final = struct.Struct(">32sQ32s")
@@ -189,7 +191,7 @@ class BlobStore:
         with explained("read", path), path.open("rb") as file:
             file.seek(place.offset)
             blob = file.read(place.size)
-        if hashlib.sha256(blob).digest() != place.checksum:
+        if (blob_digest(blob) if place.checksum == digest else hashlib.sha256(blob).digest()) != place.checksum:
             raise LocalError(f"the blob {path} was damaged on the disk: stop the node, delete that file, and restart")
         return blob
 
@@ -230,11 +232,11 @@ class BlobStore:
             self._forget_partial(next(iter(self._partial)))
         return incoming
 
-    def _finished(self, digest: Digest, incoming: IncomingFile, checksum: bytes) -> None:
+    def _finished(self, digest: Digest, incoming: IncomingFile) -> None:
         if digest in self._places or digest in self._promised:  # it was put meanwhile
             self._forget_partial(incoming.path.name)
             return
-        index, name = _index_of([(digest, incoming.size, checksum)]), f"{digest.hex()}{_WHOLE}"
+        index, name = _index_of([(digest, incoming.size, digest)]), f"{digest.hex()}{_WHOLE}"
         with explained("write", incoming.path):
             with incoming.path.open("r+b") as file:
                 file.write(index)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import trio
 
 from p2pnode.files import explained
-
-STEP_BYTES: Final = 1 << 18
-"""Hashed between two looks at whatever else there is to do."""
+from protocols.types import Digest
+from protocols.updates.pieces import piece_hash
 
 
 class IncomingFile:
@@ -21,7 +18,7 @@ class IncomingFile:
 
     Args:
         offset: where the blob begins in the file: its index comes before.
-        finished: called with the blob's SHA-256 once it is whole; it writes the index and takes the file over.
+        finished: called once the blob is whole; it writes the index and takes the file over.
 
     Attributes:
         resumed: whether an earlier try has left something.
@@ -30,7 +27,7 @@ class IncomingFile:
         LocalError: the disk refuses.
     """
 
-    def __init__(self, path: Path, size: int, offset: int, finished: Callable[[IncomingFile, bytes], None]) -> None:
+    def __init__(self, path: Path, size: int, offset: int, finished: Callable[[IncomingFile], None]) -> None:
         self.path, self.size, self.offset, self._finished = path, size, offset, finished
         with explained("write", path):
             self.resumed = path.is_file() and path.stat().st_size == offset + size
@@ -40,8 +37,18 @@ class IncomingFile:
             finally:
                 os.close(descriptor)
 
+    async def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
+        """Puts a piece into its place if it is the one with this digest; in a thread, beside the event loop."""
+        return await trio.to_thread.run_sync(self._accept, at, piece, expected)
+
+    def _accept(self, at: int, piece: bytes, expected: Digest) -> bool:
+        if piece_hash(piece) != expected:
+            return False
+        self.write(at, piece)
+        return True
+
     def write(self, at: int, data: bytes) -> None:
-        """Puts a piece into its place."""
+        """Puts bytes into their place."""
         with explained("write", self.path), self.path.open("r+b") as file:
             file.seek(self.offset + at)
             file.write(data)
@@ -52,10 +59,6 @@ class IncomingFile:
             file.seek(self.offset + at)
             return file.read(min(count, self.size - at))
 
-    async def finish(self) -> None:
+    def finish(self) -> None:
         """The blob is whole: it is among the others from now on."""
-        whole = hashlib.sha256()
-        for at in range(0, self.size, STEP_BYTES):
-            whole.update(self.read(at, STEP_BYTES))
-            await trio.lowlevel.checkpoint()
-        self._finished(self, whole.digest())
+        self._finished(self)

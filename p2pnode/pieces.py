@@ -144,7 +144,7 @@ class PieceFetcher:
             have = await _sound(incoming, found.table)
             download = Download(self, digest, found.table, incoming, have, candidates[at:])
             if await download.run():
-                await incoming.finish()
+                incoming.finish()
                 return True
             return False
         return False
@@ -170,23 +170,27 @@ class PieceFetcher:
         return None
 
     async def piece(self, holder: PeerKey, digest: Digest, index: int, table: PieceTable) -> bytes:
-        """One piece, checked.
+        """One piece, as it came; see `refuse`.
 
         Raises:
             Unreachable: the holder is silent, or has it no more.
-            MalformedError: it sent something else.
+            MalformedError: it is not as long as it must be.
         """
         request = encode(PieceRequest(digest, index))
         with trio.move_on_after(REQUEST_MAX_S):
             piece = await self._transport.request(holder, PIECE, request, max_bytes=PIECE_BYTES)
             if not piece:
                 raise Unreachable(f"peer {short(holder)} has piece {index} of {short(digest)} no more")
-            if len(piece) != table.length(index) or piece_hash(piece) != table.hashes[index]:
-                error = MalformedError(f"piece {index} of {short(digest)} is another than its hash says", {holder})
-                self._accuse(holder, str(error))
-                raise error
+            if len(piece) != table.length(index):
+                raise self.refuse(holder, digest, index)
             return piece
         raise Unreachable(f"peer {short(holder)} did not send a piece within {REQUEST_MAX_S:g} s")
+
+    def refuse(self, holder: PeerKey, digest: Digest, index: int) -> MalformedError:
+        """Accuses a holder of a wrong piece; the error to raise."""
+        error = MalformedError(f"piece {index} of {short(digest)} is another than its hash says", {holder})
+        self._accuse(holder, str(error))
+        return error
 
 
 async def _sound(incoming: IncomingBlob, table: PieceTable) -> set[int]:
@@ -251,9 +255,9 @@ class Download:
         self._claims.setdefault(index, set()).add(holder)
         try:
             piece = await self._fetcher.piece(holder, self._digest, index, self._table)
-            if index not in self._have:
-                self._incoming.write(index * PIECE_BYTES, piece)
-                self._have.add(index)
+            if not await self._incoming.accept(index * PIECE_BYTES, piece, self._table.hashes[index]):
+                raise self._fetcher.refuse(holder, self._digest, index)
+            self._have.add(index)
         finally:
             self._claims[index].discard(holder)
             if not self._claims[index]:

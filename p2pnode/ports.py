@@ -265,19 +265,21 @@ class Chain(Protocol):
 
 
 class IncomingBlob(Protocol):
-    """A blob that is still coming; what was written outlives a crash. The caller checks the pieces."""
+    """A blob that is still coming, in pieces of its table (`protocols.updates.pieces`); what came outlives a crash."""
 
     @property
     def resumed(self) -> bool:
         """Whether an earlier try has left something."""
         ...
 
-    def write(self, at: int, data: bytes) -> None: ...
+    async def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
+        """Keeps a piece if it is the one with this SHA-256."""
+        ...
 
     def read(self, at: int, count: int) -> bytes: ...
 
-    async def finish(self) -> None:
-        """The blob is whole, and one of the disk's from now on."""
+    def finish(self) -> None:
+        """All pieces were accepted: the blob is whole, and one of the disk's from now on."""
         ...
 
 

@@ -18,6 +18,7 @@ from p2pnode.ports import Entropy
 from protocols.rounds.aggregate import seal_sum, verify_ciphertexts
 from protocols.rounds.opening import open_cell
 from protocols.types import Digest
+from protocols.updates.pieces import piece_hash
 
 T = TypeVar("T")
 
@@ -55,7 +56,13 @@ class IncomingMemory:
     def read(self, at: int, count: int) -> bytes:
         return bytes(self.room[at : at + count])
 
-    async def finish(self) -> None:
+    async def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
+        if piece_hash(piece) != expected:
+            return False
+        self.write(at, piece)
+        return True
+
+    def finish(self) -> None:
         self.finished()
 
 

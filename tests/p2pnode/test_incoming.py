@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from p2pnode.blobs import PARTIAL_MAX, BlobStore
-from p2pnode.incoming import STEP_BYTES
 from protocols.errors import LocalError
 from protocols.types import Digest
+from protocols.updates.pieces import blob_digest, piece_hash
 
-NAME = Digest(b"n" * 32)
 BLOB = bytes(range(256)) * 3000
+NAME = blob_digest(BLOB)
+STEP_BYTES = 1 << 18
 HEAD = 9 + 72 + 32
 
 
@@ -23,7 +24,7 @@ async def test_pieces_in_any_order_make_a_blob(tmp_path: Path) -> None:
     incoming.write(0, BLOB[:STEP_BYTES])
     assert store.get(NAME) is None
     assert incoming.read(STEP_BYTES - 3, 6) == BLOB[STEP_BYTES - 3 : STEP_BYTES + 3]
-    await incoming.finish()
+    incoming.finish()
     for each in (store, BlobStore(tmp_path, 2 << 20)):
         assert each.get(NAME) == BLOB
         assert each.size(NAME) == len(BLOB)
@@ -40,8 +41,29 @@ async def test_what_came_before_a_crash_is_there_after_it(tmp_path: Path) -> Non
     assert incoming.resumed
     assert incoming.read(0, 1000) == BLOB[:1000]
     incoming.write(1000, BLOB[1000:])
-    await incoming.finish()
+    incoming.finish()
     assert hashlib.sha256(again.get(NAME) or b"").digest() == hashlib.sha256(BLOB).digest()
+
+
+async def test_a_piece_is_kept_only_if_it_is_the_expected_one(tmp_path: Path) -> None:
+    incoming = BlobStore(tmp_path, 2 << 20).incoming(NAME, len(BLOB))
+    assert not await incoming.accept(0, b"other bytes", piece_hash(BLOB[:1000]))
+    assert incoming.read(0, 11) == bytes(11)
+    assert await incoming.accept(0, BLOB[:1000], piece_hash(BLOB[:1000]))
+    assert incoming.read(0, 1000) == BLOB[:1000]
+
+
+async def test_what_the_disk_damages_later_is_not_handed_out(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, 2 << 20)
+    incoming = store.incoming(NAME, len(BLOB))
+    incoming.write(0, BLOB)
+    incoming.finish()
+    (file,) = tmp_path.iterdir()
+    with file.open("r+b") as opened:
+        opened.seek(HEAD + 5)
+        opened.write(b"?")
+    with pytest.raises(LocalError, match="was damaged"):
+        store.get(NAME)
 
 
 def test_another_size_begins_anew(tmp_path: Path) -> None:
@@ -95,12 +117,12 @@ async def test_what_was_put_while_it_came_stays_as_it_was_put(tmp_path: Path) ->
     store.promise(((other, BLOB),), durable=True)
     for each in (incoming, late):
         each.write(0, BLOB)
-        await each.finish()
+        each.finish()
     assert list(tmp_path.glob(".part-*")) == []
     store.drop(NAME)
     again = store.incoming(NAME, len(BLOB))
     again.write(0, BLOB)
-    await again.finish()
+    again.finish()
     assert (store.get(NAME), store.get(other), store.get(Digest(b"o" * 32))) == (BLOB, BLOB, b"beside it")
     store.drop(NAME)
     store.drop(Digest(b"o" * 32))
