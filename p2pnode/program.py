@@ -141,6 +141,8 @@ def _finders(settings: NodeSettings, transport: Libp2pTransport, prefix: str) ->
         mdns=settings.mdns,
         dht=settings.dht,
         observe=settings.observe_address,
+        relays=settings.relays,
+        relay=settings.relay,
     )
 
 

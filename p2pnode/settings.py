@@ -93,6 +93,12 @@ class NodeSettings(BaseSettings):
     dht: bool = Field(
         False, description="Find peers by a distributed table (kad-dht), and answer strangers' questions of it."
     )
+    relays: Names = Field(
+        (), description="Addresses of peers through which others reach this one where it cannot be dialled (NAT)."
+    )
+    relay: bool = Field(
+        False, description="Be such a peer: carry others' (encrypted) connections, up to 16 at a time, 1 GiB each."
+    )
     keep_peers: bool = Field(
         True, description="Keep peers' addresses in the folder, to come back by when no bootstrap peer answers."
     )
@@ -119,7 +125,7 @@ class NodeSettings(BaseSettings):
                 raise ValueError(f"an address looks like /ip4/203.0.113.7/tcp/6701, not {address!r}")
         return value
 
-    @field_validator("bootstrap", "roles", "announce", mode="before")
+    @field_validator("bootstrap", "roles", "announce", "relays", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 from libp2p.custom_types import TProtocol
@@ -11,7 +11,7 @@ from libp2p.network.stream.net_stream import NetStream
 from multiaddr import Multiaddr
 
 from p2pnode.errors import Unreachable
-from p2pnode.transport.addresses import peer_id_of, peer_key_of, split_address, with_peer
+from p2pnode.transport.addresses import peer_id_of, peer_key_of, relay_in, split_address, with_peer
 from p2pnode.transport.direct import Report
 from p2pnode.transport.discovery.scope import Scope, may_dial, scope_of
 from p2pnode.transport.limits import Limits
@@ -32,6 +32,8 @@ class Dialer:
         self._turns: dict[PeerKey, trio.Lock] = {}
         self._slots = trio.CapacityLimiter(limits.dials_in_parallel)
         self._failed: dict[PeerKey, tuple[float, str]] = {}
+        self.through: Callable[[Multiaddr, PeerKey], Awaitable[None]] | None = None
+        """Dials through a relay (discovery/relay.py), given "<relay's address>/p2p-circuit"."""
 
     def learn(self, peer: PeerKey, addresses: Sequence[str]) -> None:
         """Replaces what is known of a peer. An address that names another peer or cannot be read is reported."""
@@ -80,8 +82,12 @@ class Dialer:
             if self._is_connected(peer):
                 return
             self._refuse_if_just_failed(peer)
-            async with self._slots:
-                await self._dial_any(peer)
+            try:
+                async with self._slots:
+                    await self._dial_any(peer)
+            except Unreachable:
+                if not await self._dial_through(peer):
+                    raise
 
     async def open_stream(self, peer: PeerKey, protocol: str) -> NetStream:
         """A negotiated stream, over a connection that is made if there is none."""
@@ -104,7 +110,7 @@ class Dialer:
     async def _dial_any(self, peer: PeerKey) -> None:
         addresses = self._book.get(peer, ())
         reasons = []
-        for address in addresses:
+        for address in (each for each in addresses if relay_in(each) is None):
             reason = await self._dial(address, peer)
             if reason is None:
                 self._failed.pop(peer, None)
@@ -114,11 +120,30 @@ class Dialer:
         self._remember_failure(peer, text)
         raise Unreachable(text)
 
+    async def _dial_through(self, peer: PeerKey) -> bool:
+        """Whether one of its relays led to it. A relay is dialled itself, never through another: no circles."""
+        for address in self._book.get(peer, ()):
+            relay = relay_in(address)
+            if relay is None or self.through is None:
+                continue
+            where, who = split_address(relay)
+            if not self._is_connected(who):
+                async with self._slots:
+                    if await self._dial(where, who) is not None:
+                        continue
+            if await self._attempt(self.through(address, peer)) is None:
+                self._failed.pop(peer, None)
+                return True
+        return False
+
     async def _dial(self, address: Multiaddr, peer: PeerKey) -> str | None:
         """None if it worked, else the reason."""
+        return await self._attempt(self._swarm.dial_address(address, peer_id_of(peer)))
+
+    async def _attempt(self, dialling: Awaitable[object]) -> str | None:
         try:
             with trio.fail_after(self._limits.dial_seconds + self._limits.handshake_seconds):
-                await self._swarm.dial_address(address, peer_id_of(peer))
+                await dialling
         except trio.TooSlowError:
             return "no answer in time"
         except Exception as error:  # noqa: BLE001  py-libp2p lets whatever the other side provokes through

@@ -125,6 +125,11 @@ class Libp2pTransport:
         return self._dialer.dialable(addresses, told_by)
 
     @property
+    def host(self) -> Host:
+        """For what runs py-libp2p's own protocols (discovery/relay.py)."""
+        return self._host
+
+    @property
     def dialer(self) -> Dialer:
         """For what finds peers (discovery/)."""
         return self._dialer
@@ -138,7 +143,7 @@ class Libp2pTransport:
         """Announces that others see us at this IP address; the port is the one that we listen on."""
         kind = "ip6" if ":" in host else "ip4"
         port = split_address(self.addresses[0])[0].value_for_protocol("tcp")
-        self._host.also_at(Multiaddr(f"/{kind}/{host}/tcp/{port}"))
+        self._host.also_at("seen", Multiaddr(f"/{kind}/{host}/tcp/{port}"))
 
     def handle_raw(self, protocol: str, handler: Callable[[NetStream], Awaitable[None]]) -> None:
         """Serves a protocol that has no frames of ours; `handler` must not raise."""

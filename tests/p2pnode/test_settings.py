@@ -56,6 +56,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "mdns": ("true", True),
         "dht": ("true", True),
         "keep_peers": ("false", False),
+        "relays": ("/ip4/8.8.8.8/tcp/1/p2p/x", ("/ip4/8.8.8.8/tcp/1/p2p/x",)),
+        "relay": ("true", True),
         "metrics_port": ("9", 9),
         "log_level": ("debug", "debug"),
         "log_format": ("json", "json"),

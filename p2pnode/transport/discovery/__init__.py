@@ -9,5 +9,6 @@
 | kad.py | kad-dht on the wire (FIND_NODE), bounded |
 | mdns.py | mDNS on local networks |
 | identify.py | what a peer says that it sees us at |
+| relay.py | circuit relay v2: reservations, dialling through relays, carrying for others |
 | finder.py | all of them together, as the node's `Finder` port |
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -12,6 +12,7 @@ from p2pnode.transport.direct import Report
 from p2pnode.transport.discovery.identify import watch_address
 from p2pnode.transport.discovery.kad import Kad
 from p2pnode.transport.discovery.mdns import run_mdns
+from p2pnode.transport.discovery.relay import Relays
 from p2pnode.transport.host import Libp2pTransport
 from p2pnode.transport.limits import Limits
 from protocols.types import PeerKey
@@ -25,6 +26,8 @@ class Finders:
     """Whatever of it is wanted; each is a task of its own that its user keeps running (`tasks`).
 
     Args:
+        relays: addresses of relays through which others shall reach us.
+        relay: whether to be one.
         mdns, dht, observe: whether to use mDNS, to take part in the DHT, to find out at which address others see us.
     """
 
@@ -38,6 +41,8 @@ class Finders:
         mdns: bool = False,
         dht: bool = False,
         observe: bool = False,
+        relays: Sequence[str] = (),
+        relay: bool = False,
     ) -> None:
         self._in, self._out = trio.open_memory_channel[tuple[PeerKey, tuple[str, ...]]](WAITING_MAX)
         self._transport = transport
@@ -47,6 +52,9 @@ class Finders:
             self.tasks["dht"] = self.kad.run
         if mdns:
             self.tasks["mdns"] = partial(run_mdns, transport.peer, transport.addresses, prefix, self._heard)
+        carried = Relays(transport, report, relays, serve=relay)
+        if carried.wanted:
+            self.tasks["relay"] = carried.run
         if observe:
             self.tasks["addresses"] = partial(watch_address, transport)
 

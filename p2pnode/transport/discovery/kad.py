@@ -21,7 +21,7 @@ from libp2p.utils.varint import encode_uvarint
 from multiaddr import Multiaddr
 
 from p2pnode.errors import Unreachable
-from p2pnode.transport.addresses import peer_id_of, peer_key_of, split_address, with_peer
+from p2pnode.transport.addresses import peer_id_of, peer_key_of, relay_in, split_address, with_peer
 from p2pnode.transport.direct import Answering, Report, serving
 from p2pnode.transport.discovery.lookup import ADDRESSES_MAX, BUCKET, Buckets, Hint, Lookup, key_place, place_of
 from p2pnode.transport.frames import FrameError
@@ -177,7 +177,8 @@ def hints_of(answer: Message) -> list[Hint]:
 
 def _address(raw: bytes, peer: PeerKey) -> str | None:
     try:
-        text = str(Multiaddr(raw)).split("/p2p/")[0]
+        whole = str(Multiaddr(raw))
+        text = whole if relay_in(whole) else whole.split("/p2p/")[0]
         split_address(with_peer(text, peer))
     except (ValueError, LookupError, MalformedError):
         return None

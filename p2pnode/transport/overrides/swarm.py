@@ -182,19 +182,21 @@ class Host(BasicHost):
     """Serves identify and ping, asks nobody for theirs, and survives its handlers."""
 
     def __init__(self, swarm: Swarm, addresses: Sequence[Multiaddr], blame: Blame) -> None:
-        self._seen_at: Multiaddr | None = None
+        self._more: dict[str, Multiaddr] = {}
         super().__init__(swarm, announce_addrs=addresses, disable_identify_address_discovery=True)
         self._blame = blame
 
-    def also_at(self, address: Multiaddr) -> None:
-        """Announces one more address, under which others see us; the one of before no more."""
-        self._seen_at = address
+    def also_at(self, why: str, address: Multiaddr | None) -> None:
+        """Announces one more address, instead of the one that was announced for the same reason before."""
+        self._more.pop(why, None)
+        if address is not None:
+            self._more[why] = address
 
     def get_addrs(self) -> list[Multiaddr]:
         """What is announced, with /p2p/ suffix."""
         addresses: list[Multiaddr] = super().get_addrs()
         suffix = Multiaddr(f"/p2p/{self.get_id()}")
-        more = [] if self._seen_at is None else [self._seen_at.encapsulate(suffix)]
+        more = [address.encapsulate(suffix) for address in self._more.values()]
         return [*addresses, *(each for each in more if each not in addresses)]
 
     def _schedule_identify(self, peer_id: ID, *, reason: str) -> None:

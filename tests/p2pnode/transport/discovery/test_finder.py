@@ -23,7 +23,9 @@ async def test_nothing_runs_that_is_not_wanted(world) -> None:
         silent = finders(a)
         assert silent.tasks == {}
         await silent.seek(PeerKey(bytes(32)))
-        assert set(finders(a, mdns=True, dht=True, observe=True).tasks) == {"mdns", "dht", "addresses"}
+        assert set(finders(a, mdns=True, dht=True, observe=True, relay=True).tasks) == {
+            *("mdns", "dht", "addresses", "relay")
+        }
 
 
 async def test_who_is_sought_is_heard_of(world) -> None:
