@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from libp2p.identity.identify.pb.identify_pb2 import Identify
+from libp2p.kad_dht.pb.kademlia_pb2 import Message
 from libp2p.pubsub.pb import rpc_pb2
+from multiaddr import Multiaddr
 
 from p2pnode.learning.model import model_bytes
 from p2pnode.learning.spec import TaskSpec
@@ -134,6 +137,18 @@ class Vectors:
         peer = peer_id_of(PeerKey(VIEW.committee[0]))
         hosts = "/ip4/203.0.113.7", "/ip6/::1", "/dns4/example.org"
         return [f"{host}/tcp/6701/p2p/{peer}".encode() for host in hosts]
+
+    def kad(self) -> list[bytes]:
+        peer, where = peer_id_of(VIEW.committee[0]).to_bytes(), Multiaddr("/ip4/203.0.113.7/tcp/6701").to_bytes()
+        answer = Message(type=Message.FIND_NODE, key=peer, closerPeers=[Message.Peer(id=peer, addrs=[where])])
+        return [answer.SerializeToString(), Message(type=Message.PING).SerializeToString()]
+
+    def texts(self) -> list[bytes]:
+        entries = [b"dnsaddr=" + each for each in self.addresses()]
+        return [b"".join(bytes([len(each)]) + each for each in entries)]
+
+    def identities(self) -> list[bytes]:
+        return [Identify(observed_addr=Multiaddr("/ip4/203.0.113.7/tcp/1").to_bytes()).SerializeToString()]
 
     def peer_ids(self) -> list[bytes]:
         return [peer_id_of(VIEW.committee[0]).to_bytes(), bytes(38)]

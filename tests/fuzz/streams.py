@@ -15,6 +15,11 @@ from libp2p.stream_muxer.yamux.yamux import DEFAULT_WINDOW_SIZE
 
 from p2pnode.transport.addresses import peer_id_of, peer_key_of, split_address, with_peer
 from p2pnode.transport.budget import Budget
+from p2pnode.transport.discovery.identify import host_in
+from p2pnode.transport.discovery.kad import hints_of, parse
+from p2pnode.transport.discovery.lookup import ADDRESSES_MAX, BUCKET, Hint
+from p2pnode.transport.discovery.mdns import addresses_in
+from p2pnode.transport.discovery.scope import Scope, groups_of, may_dial, scope_of
 from p2pnode.transport.frames import FrameError, FrameReader
 from p2pnode.transport.gossip import Gossip
 from p2pnode.transport.inbox import Inbox
@@ -30,6 +35,7 @@ from tests.fuzz.seeds import TOPIC, Vectors
 
 LIMITS: Final = Limits(unread_bytes=1 << 20, unread_bytes_per_peer=1 << 19, inbox_messages=64)
 FRAME_MOST: Final = 1000
+PEER: Final = PeerKey(bytes([9]) * 32)
 STRANGER: Final = peer_id_of(PeerKey(bytes([9]) * 32))
 ATTACKER: Final = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)
 
@@ -197,6 +203,35 @@ def peer_id(data: bytes) -> None:
     assert peer_id_of(peer).to_bytes() == data
 
 
+def kad(data: bytes) -> None:
+    try:
+        heard = hints_of(parse(data, PEER))
+    except MalformedError:
+        return
+    assert len(heard) <= BUCKET
+    said_to_be_there(heard)
+
+
+def multicast(data: bytes) -> None:
+    said_to_be_there(list(addresses_in(data).items()))
+
+
+def said_to_be_there(heard: list[Hint]) -> None:
+    for who, addresses in heard:
+        assert len(addresses) <= ADDRESSES_MAX
+        assert {split_address(each)[1] for each in addresses} <= {who}
+        groups_of(addresses)
+        assert not any(may_dial(each, Scope.WORLD) for each in addresses if "/127." in each)
+
+
+def identified(data: bytes) -> None:
+    try:
+        host = host_in(data, PEER)
+    except MalformedError:
+        return
+    scope_of(host)
+
+
 TARGETS: Final[dict[str, tuple[Any, ...]]] = {
     "frames": (frames, (FrameReader.frame,), Vectors.frames),
     "varint-frames": (varint_frames, (FrameReader.varint_frame,), Vectors.frames),
@@ -206,4 +241,7 @@ TARGETS: Final[dict[str, tuple[Any, ...]]] = {
     "noise": (noise, (Session.read,), Vectors.frames),
     "address": (address, (split_address,), Vectors.addresses),
     "peer-id": (peer_id, (peer_key_of,), Vectors.peer_ids),
+    "kad": (kad, (parse, hints_of), Vectors.kad),
+    "mdns": (multicast, (addresses_in,), Vectors.texts),
+    "identify": (identified, (host_in,), Vectors.identities),
 }

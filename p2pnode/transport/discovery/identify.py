@@ -44,11 +44,12 @@ async def observed_host(transport: Libp2pTransport, peer: PeerKey) -> str:
         finally:
             with trio.move_on_after(1, shield=True):
                 await stream.reset()
-        return _host_in(body or b"", peer)
+        return host_in(body or b"", peer)
     raise Unreachable(f"peer {short(peer)} did not answer identify within {ANSWER_S:g} s")
 
 
-def _host_in(body: bytes, peer: PeerKey) -> str:
+def host_in(body: bytes, peer: PeerKey) -> str:
+    """The observed IP address in an answer; raises `MalformedError`."""
     message = Identify()
     try:
         message.ParseFromString(body)
