@@ -62,7 +62,7 @@ async def test_an_operator_registers_once_and_leaves(founded: Founded, tmp_path:
     assert (await show_operator(settings, identity))["registered"] == "no"
     await register_operator(settings, identity)
     facts = await show_operator(settings, identity)
-    assert (facts["registered"], facts["stake_wei"], facts["roles"]) == ("yes", 10**18, "data")
+    assert (facts["registered"], facts["stake in coins"], facts["roles"]) == ("yes", "1", "data")
     assert facts["peer"] == identity.peer.hex()
     with pytest.raises(ChainError):
         await register_operator(settings, identity)
