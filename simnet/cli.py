@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Final
 
 import typer
@@ -105,6 +106,10 @@ def run(
     new_run(make_scenario(read_scenario(scenario) if scenario else {}, flags), out)
 
 
+TOLD_EVERY: Final = 10
+"""Worlds, after which `trials` says how far it is."""
+
+
 @app.command()
 def trials(
     rounds: Annotated[int, typer.Option(min=1, help="Virtual rounds in all.")] = 50,
@@ -118,12 +123,15 @@ def trials(
     from simnet.trial import run_trials
 
     seeds, broken, seen, applied = range(seed, seed + -(-rounds // world_rounds)), 0, 0, 0
-    for verdict in run_trials(seeds, world_rounds, processes):
+    began = monotonic()
+    for done, verdict in enumerate(run_trials(seeds, world_rounds, processes), 1):
         seen, applied = seen + verdict.rounds, applied + verdict.applied
         if verdict.violations:
             broken += 1
             replay = f"simnet trials --seed {verdict.seed} --rounds {world_rounds} --world-rounds {world_rounds}"
             typer.echo(f"{verdict}\n  again: {replay}")
+        if done % TOLD_EVERY == 0:
+            typer.echo(f"{done} of {len(seeds)} worlds, {seen} rounds, {monotonic() - began:.0f} s", err=True)
     typer.echo(
         f"{seen} rounds in {len(seeds)} worlds, {applied} of them completed; rules were broken in {broken} worlds"
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from protocols.privacy.accountant import epsilon_micro
+from simnet import trial
 from simnet.cli import main
+from simnet.trial import Verdict
 
 SMALL = ("--task", "breast_cancer", "--peers", "8", "--rounds", "1")
 
@@ -131,3 +135,18 @@ def test_help_and_version_are_for_strangers(
     text = capsys.readouterr().out
     assert "Default: 24" in text
     assert "WITHOUT encryption" in text
+
+
+def test_trials_say_now_and_then_how_far_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def quick(seeds: range, rounds: int, _: int) -> Iterator[Verdict]:
+        return (Verdict(seed, False, rounds, rounds, ()) for seed in seeds)
+
+    monkeypatch.setattr(trial, "run_trials", quick)
+    assert simnet(monkeypatch, "trials", "--rounds", 100, "--world-rounds", 4) == 0
+    told = capsys.readouterr()
+    lines = [line.rsplit(", ", 1) for line in told.err.splitlines()]
+    assert [line for line, _ in lines] == ["10 of 25 worlds, 40 rounds", "20 of 25 worlds, 80 rounds"]
+    assert all(re.fullmatch(r"\d+ s", seconds) for _, seconds in lines)
+    assert told.out == "100 rounds in 25 worlds, 100 of them completed; rules were broken in 0 worlds\n"
