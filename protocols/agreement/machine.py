@@ -23,7 +23,7 @@ from protocols.agreement.acceptance import (
     without,
 )
 from protocols.agreement.certificate import check_list, check_prevotes, list_digest
-from protocols.agreement.evidence import Evidence, double_votes, evidence_of
+from protocols.agreement.evidence import Evidence, double_votes
 from protocols.agreement.knowledge import Knowledge
 from protocols.agreement.memory import Lock, Memory
 from protocols.agreement.tally import is_sound
@@ -105,8 +105,8 @@ class Agreement(Machine[State]):
         (State.WATCHING, "timer:ask"): "ask",
         (State.CERTIFIED, ListCertificate): "seen",
         (State.CERTIFIED, Status): "answer",
-        (State.CERTIFIED, Vote): "late_vote",
-        (State.CERTIFIED, Proposal): "late_proposal",
+        (State.CERTIFIED, Vote): "late_vote",  # can still be evidence
+        (State.CERTIFIED, Proposal): "proposal",  # so can a second proposal of one view, even if both come late
         (State.CERTIFIED, "timer:republish"): "republish",
     }
     IGNORED: ClassVar[frozenset[Key]] = frozenset({Started, Ready, Certified, CellOpened, Shortfall})
@@ -197,13 +197,6 @@ class Agreement(Machine[State]):
         if member is None or not is_sound(vote) or vote.view > self._number + len(self._view.committee):
             return []
         return self._accuse(self._known.vote(member, event.signed))
-
-    def late_proposal(self, event: Received, _: float) -> Effects:
-        """So can a second proposal of one view."""
-        proposal = event.message
-        assert isinstance(proposal, Proposal)
-        known = self._known.proposals.get(proposal.view)
-        return self._accuse(evidence_of(known, event.signed)) if known is not None else []
 
     def status(self, event: Received, now: float) -> Effects:
         """Notes where another member stands, and sends it what it may have missed of its view."""

@@ -47,6 +47,8 @@ class Aggregation(Machine[State]):
     TABLE: ClassVar[Mapping[tuple[State, Key], str]] = {
         (State.IDLE, Started): "start",
         (State.GATHERING, Submission): "submission",
+        (State.CERTIFIED, Submission): "late_submission",
+        (State.DONE, Submission): "late_submission",
         (State.GATHERING, "timer:report"): "report",
         (State.GATHERING, Certified): "certified",
         (State.CERTIFIED, "done:seal"): "sealed",
@@ -102,6 +104,15 @@ class Aggregation(Machine[State]):
         self._gatherer.learn(signed.digest, signed.message)
         store = Store(((signed.digest, submission.manifest),))
         return [store, *self._gatherer.want(contribution, self._stripes)]
+
+    def late_submission(self, event: Received, _: float) -> Effects:
+        """Nothing more is gathered; but a second manifest is evidence whenever it comes."""
+        assert isinstance(event.message, Submission)
+        try:
+            self._manifests.accept(event.message, event.sender)
+        except RemoteError as error:
+            return refusal(error, event.sender, self._height)
+        return []
 
     def gathered(self, event: Event, now: float) -> Effects:
         effects = self._gatherer.handle(event, now)

@@ -78,6 +78,7 @@ class Conclusion(Machine[State]):
         (State.STEPPING, StepFailed): "step_failed",
         (State.STEPPING, HeaderVote): "vote",
         (State.SIGNED, HeaderVote): "vote",
+        (State.DONE, HeaderVote): "vote",  # can still be evidence
         (State.WAITING, HeaderCertificate): "seen",
         (State.ADDING, HeaderCertificate): "seen",
         (State.STEPPING, HeaderCertificate): "seen",

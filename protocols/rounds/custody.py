@@ -54,6 +54,7 @@ class Custody(Machine[State]):
         (State.IDLE, Started): "start",
         (State.COLLECTING, Submission): "submission",
         (State.COMPLETE, Submission): "submission",
+        (State.RELEASED, Submission): "late_submission",
         (State.COLLECTING, Available): "available",
         (State.COMPLETE, Available): "available",
         (State.COLLECTING, "timer:grace"): "complete",
@@ -106,6 +107,15 @@ class Custody(Machine[State]):
         except RemoteError as error:
             return refusal(error, event.sender, self._height)
         return self._take(signed, submission.sealed, now)
+
+    def late_submission(self, event: Received, _: float) -> Effects:
+        """Nothing more is taken; but a second manifest is evidence whenever it comes."""
+        assert isinstance(event.message, Submission)
+        try:
+            self._manifests.accept(event.message, event.sender)
+        except RemoteError as error:
+            return refusal(error, event.sender, self._height)
+        return []
 
     def available(self, event: Available, now: float) -> Effects:
         self._available[event.cell] = event.manifests

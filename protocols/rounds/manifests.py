@@ -44,7 +44,7 @@ class StaleError(RemoteError):
 
 
 class Manifests:
-    """The first valid manifest of each contributor in one round; a second, different one is evidence."""
+    """The first manifest of each contributor in one round; a second, different one is evidence."""
 
     def __init__(self, view: EpochView, height: Height, parent: Digest, chunks: int) -> None:
         self._view, self._height, self._parent, self._chunks = view, height, parent, chunks
@@ -64,11 +64,12 @@ class Manifests:
             raise MalformedError("submits another peer's manifest", {sender})
         manifest = signed.message
         assert isinstance(manifest, Manifest)
-        if manifest.parent != self._parent:
-            raise StaleError("the update was not trained from this round's head")
+        # first of all, whatever heads they start from: a contributor journals the one that it signs for a slot
         evidence = evidence_of(self._by_dealer.setdefault(signed.signer, signed), signed)
         if evidence is not None:
             raise DoubledError(evidence)
+        if manifest.parent != self._parent:
+            raise StaleError("the update was not trained from this round's head")
         self._by_digest[signed.digest] = signed
         return signed
 

@@ -107,6 +107,8 @@ class CellOpening(Machine[State]):
         (State.OPENING, "timer:patience"): "out_of_patience",
         (State.TRYING, Aggregate): "aggregate",
         (State.TRYING, Release): "release",
+        (State.DONE, Aggregate): "aggregate",  # what comes after the end can still be evidence
+        (State.DONE, Release): "release",
         (State.TRYING, "done:open"): "opened",
         (State.TRYING, "failed:open"): "failed",
         **{
@@ -139,6 +141,8 @@ class CellOpening(Machine[State]):
         self._available: frozenset[Digest] = frozenset()
         self._sum = CellSum(view, height, cell, scheme, chunks, self._gatherer)
         self._releases: dict[int, Share] = {}
+        self._duties = view.duties(height, cell, chunks)
+        self._announced: dict[PeerKey, Signed] = {}  # the first sum of each aggregator
         self._heard: dict[int, Signed] = {}  # the first release of each member
         self._early: dict[tuple[Key, PeerKey], Received] = {}  # what came before the certificate
         self._tried = 0
@@ -216,8 +220,15 @@ class CellOpening(Machine[State]):
         assert isinstance(aggregate, Aggregate)
         if aggregate.cell != self._cell:
             return []
+        if event.sender not in self._duties:
+            return [Blame(event.sender, f"is no aggregator of cell {self._cell}")]
+        evidence = evidence_of(self._announced.setdefault(event.sender, event.signed), event.signed)
+        if evidence is not None:
+            return accusation(self._height, evidence)
         if self.state is State.WAITING:
             self._early.setdefault((Aggregate, event.sender), event)
+            return []
+        if self.state is State.DONE:
             return []
         if aggregate.sets != self._sets:
             return [Blame(event.sender, "added another list than the certified one")]
@@ -273,6 +284,8 @@ class CellOpening(Machine[State]):
             return accusation(self._height, evidence)
         if self.state is State.WAITING:
             self._early.setdefault((Release, event.sender), event)
+            return []
+        if self.state is State.DONE:
             return []
         if release.cell_set != set_digest(self._set):
             return [Blame(event.sender, "released for another set than the certified one")]

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from protocols.agreement.certificate import check_header, list_digest
+from protocols.agreement.evidence import accusation, evidence_of
 from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Tell
 from protocols.encryption.layout import Layout
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
@@ -114,9 +115,14 @@ class Audit(Machine[State]):
         self._lost: list[Fetch] = []
 
     def early(self, event: Received, _: float) -> Effects:
+        """Kept for the certificate, of each aggregator the first; a second one is evidence already."""
         assert isinstance(event.message, Aggregate)
-        self._early.setdefault((event.message.cell, event.sender), event)
-        return []
+        cell, cells = event.message.cell, len(self._view.cells)
+        if cell >= cells or event.sender not in self._view.duties(self._height, cell, self._chunks):
+            return [Blame(event.sender, f"is no aggregator of cell {cell}")]
+        first = self._early.setdefault((cell, event.sender), event)
+        evidence = evidence_of(first.signed, event.signed)
+        return [] if evidence is None else accusation(self._height, evidence)
 
     def certified(self, event: Certified, now: float) -> Effects:
         self.state, self._sets = State.AUDITING, event.certificate.sets

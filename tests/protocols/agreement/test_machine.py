@@ -339,6 +339,18 @@ def test_a_vote_against_the_lock_is_found_even_after_the_certificate() -> None:
     assert blamed(hears(machine, prevotes(BY_RANK[1], SMALLER, 1)))[BY_RANK[1].key]
 
 
+@pytest.mark.parametrize("late", [1, 2])
+def test_so_are_two_proposals_of_one_view_if_one_or_both_come_after_it(late: int) -> None:
+    machine = begun()
+    said = [proposes(1, ALL), proposes(1, SMALLER)]
+    hears(machine, *said[: 2 - late], proposes(0), *map(precommits, BY_RANK[:3]))
+    assert machine.state is State.CERTIFIED
+    effects = hears(machine, *said[2 - late :])
+    assert blamed(effects) == {said[0].sender: "proposes twice in view 1"}
+    assert [each.kind for each in effects if isinstance(each, Journal)] == [EVIDENCE]
+    assert machine.state is State.CERTIFIED
+
+
 def test_what_is_far_ahead_is_not_kept() -> None:
     machine = begun()
     for view in range(5, 250):

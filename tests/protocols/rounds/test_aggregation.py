@@ -142,6 +142,16 @@ def test_the_certified_set_is_added_and_announced() -> None:
     assert machine.state is State.DONE
 
 
+def test_a_second_manifest_is_blamed_even_after_the_end() -> None:
+    machine = aggregation()
+    bring(machine, *MADE)
+    sealed(machine, machine.handle(certified(ALL), 0))
+    assert machine.state is State.DONE
+    assert machine.handle(MADE[0].to(0), 0) == []
+    effects = machine.handle(submit(CELLS[0][0], seed=2).to(0), 0)
+    assert blamed(effects) == {CELLS[0][0].key: "two manifests for one slot"}
+
+
 def test_where_all_that_came_is_certified_nothing_is_fetched_or_added_any_more() -> None:
     machine = aggregation()
     bring(machine, *MADE)

@@ -219,6 +219,19 @@ def test_two_headers_for_one_height_are_blamed_and_the_second_does_not_count() -
     assert machine.handle(signs(COMMITTEE[2]), 0) == [], "one vote for ours, two for the other"
 
 
+def test_they_are_blamed_even_after_the_certificate() -> None:
+    other = dataclasses.replace(HEADER, params_digest=Digest(b"other".ljust(32)))
+    machine = conclusion()
+    until_signed(machine)
+    for peer in COMMITTEE[:3]:
+        machine.handle(signs(peer), 0)
+    assert machine.state is State.DONE
+    for peer in (COMMITTEE[0], COMMITTEE[3]):
+        machine.handle(signs(peer), 0)
+        effects = machine.handle(signs(peer, other), 0)
+        assert blamed(effects) == {peer.key: "signs two headers for one height"}
+
+
 @pytest.mark.parametrize("peer", [STRANGER, CONTRIBUTORS[0]])
 def test_who_is_not_in_the_committee_signs_nothing(peer: Peer) -> None:
     assert "not in the committee" in blamed(conclusion().handle(signs(peer), 0))[peer.key]

@@ -177,6 +177,21 @@ def test_a_second_manifest_for_one_slot_is_blamed_and_the_first_counts() -> None
     assert told(machine.handle(TimerFired("submit"), 30))[0].contributions[0] == {first.contribution}
 
 
+def test_it_is_blamed_even_after_the_release_and_whether_the_first_came_before_or_after() -> None:
+    for early in (True, False):
+        machine = custody()
+        first, second = submit(CELLS[0][0]), submit(CELLS[0][0], seed=2)
+        if early:
+            machine.handle(first.to(MEMBER), 0)
+        machine.handle(certified(*ALL), 0)
+        assert machine.state is State.RELEASED
+        assert machine.handle(first.to(MEMBER), 0) == []
+        effects = machine.handle(second.to(MEMBER), 0)
+        assert blamed(effects) == {CELLS[0][0].key: "two manifests for one slot"}
+        assert [each.kind for each in of(effects, Journal)] == ["evidence"]
+        assert machine._shares == {}, "nothing is taken any more"
+
+
 @pytest.mark.parametrize(
     ("sealed", "answered"),
     [(b"", False), (b"x" * 100, True), (CELL[0][0].encrypted.dealt.sealed[MEMBER % 4], True)],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from protocols.errors import MalformedError, RemoteError
-from protocols.rounds.manifests import Manifests, StaleError, open_manifest
+from protocols.rounds.manifests import DoubledError, Manifests, StaleError, open_manifest
 from protocols.types import NO_DIGEST, Digest, Height
 from protocols.wire.messages import Manifest, Submission, Vote
 from tests.protocols.playbook import CELLS, COMMITTEE, ROUND, VIEW, Peer, a_view, submit
@@ -51,9 +51,20 @@ def test_nobody_works_on_what_is_no_manifest_of_the_slot(encoded: bytes, complai
 
 def test_an_update_from_another_head_is_late_and_no_fault() -> None:
     known = Manifests(VIEW, ROUND, Digest(b"h" * 32), 1)
+    for _ in range(2):
+        with pytest.raises(StaleError):
+            known.accept(MADE.encoded, DEALER.key)
+    assert known.named(MADE.digest) is None
+
+
+@pytest.mark.parametrize("parent", [b"h", b"x"])
+def test_beside_one_from_another_head_a_second_one_from_whatever_head_is_evidence(parent: bytes) -> None:
+    known = Manifests(VIEW, ROUND, Digest(b"h" * 32), 1)
     with pytest.raises(StaleError):
         known.accept(MADE.encoded, DEALER.key)
-    assert known.accept(signed(parent=Digest(b"h" * 32)), DEALER.key), "the late one took nobody's place"
+    with pytest.raises(DoubledError, match="two manifests for one slot") as caught:
+        known.accept(signed(parent=Digest(parent * 32)), DEALER.key)
+    assert caught.value.evidence.culprit == DEALER.key
 
 
 def test_a_second_manifest_for_one_slot_is_refused_with_its_signer_and_the_first_stays() -> None:

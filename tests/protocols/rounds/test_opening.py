@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from protocols.agreement.certificate import list_digest
-from protocols.effects import Effects, Fetch, Job, SetTimer, Store, Tell
+from protocols.agreement.evidence import decode_evidence
+from protocols.effects import Effects, Fetch, Job, Journal, SetTimer, Store, Tell
 from protocols.encryption.packing import pack_share
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext, Scheme, Share
@@ -176,6 +177,32 @@ def test_one_who_announces_other_stripes_or_two_sums_is_blamed() -> None:
     assert "other stripes" in blamed(desk.effects)[ONE.key]
     desk = Desk().handle(CERTIFIED, aggregate(ONE), aggregate(ONE, WRONG.roots))
     assert "two sums" in blamed(desk.effects)[ONE.key]
+
+
+def test_two_sums_announced_before_the_certificate_are_evidence_and_the_first_one_counts() -> None:
+    desk = Desk().handle(aggregate(ONE), aggregate(ONE, WRONG.roots), aggregate(ONE))
+    assert list(blamed(desk.effects).items()) == [(ONE.key, "announced two sums of cell 0")]
+    assert decode_evidence(of(desk.effects, Journal)[0].payload).culprit == ONE.key
+    assert desk.handle(CERTIFIED, aggregate(TWO)).fetched == ["sum"]
+
+
+def test_who_is_no_aggregator_is_blamed_before_the_certificate_too() -> None:
+    desk = Desk().handle(aggregate(STRANGER))
+    assert blamed(desk.effects) == {STRANGER.key: "is no aggregator of cell 0"}
+    assert desk.machine._early == {}
+
+
+def test_two_sums_or_releases_are_evidence_even_after_the_end() -> None:
+    smaller = CellSet(0, ALL.contributions[1:])
+    without = Certified(ListCertificate(SetList(VIEW.slot(ROUND), ()), 0, ()))
+    for desk in (summing().handle(*map(release, (1, 2, 3))), Desk().handle(without)):
+        assert desk.machine.state is State.DONE
+        assert blamed(desk.handle(aggregate(ONE), release(4)).effects) == {}
+        desk.handle(aggregate(ONE, WRONG.roots), release(4, cell_set=smaller))
+        assert blamed(desk.effects) == {
+            ONE.key: "announced two sums of cell 0",
+            COMMITTEE[3].key: "released cell 0 for two sets",
+        }
 
 
 @pytest.mark.parametrize("speaking", [(), (ONE,), (TWO,)])

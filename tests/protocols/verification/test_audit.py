@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from protocols.agreement.certificate import list_digest, signatures
-from protocols.effects import Attest, Effects, Fetch, Job, SetTimer, Store
+from protocols.agreement.evidence import decode_evidence
+from protocols.effects import Attest, Effects, Fetch, Job, Journal, SetTimer, Store
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext
 from protocols.encryption.sharing import add_shares
@@ -188,6 +189,21 @@ def test_a_wrong_sum_is_rejected_with_its_aggregator_and_its_chunk(cell: int, ea
         "reason": "chunk 0 is not the sum",
     }
     assert blamed(desk.effects) == {liar.key: f"wrong sum of cell {cell}: chunk 0 is not the sum"}
+
+
+def test_two_sums_before_the_certificate_are_evidence_and_the_first_one_is_judged() -> None:
+    liar = AGGREGATORS[0][0]
+    desk = Desk().handle(aggregate(liar, 0), aggregate(liar, 0, sum_of(MADE[0][1:]).roots))
+    assert blamed(desk.effects) == {liar.key: "announced two sums of cell 0"}
+    assert decode_evidence(of(desk.effects, Journal)[0].payload).culprit == liar.key
+    assert [each["ok"] for each in observed(desk.handle(CERTIFIED).effects, "verdict")] == [True]
+
+
+@pytest.mark.parametrize(("peer", "cell"), [(STRANGER, 0), (AGGREGATORS[0][0], 1), (AGGREGATORS[0][0], 2)])
+def test_who_is_no_aggregator_is_blamed_before_the_certificate_too(peer: Peer, cell: int) -> None:
+    desk = Desk().handle(aggregate(peer, cell, SUMS[0].roots))
+    assert blamed(desk.effects) == {peer.key: f"is no aggregator of cell {cell}"}
+    assert desk.machine._early == {}
 
 
 def test_a_right_sum_under_another_list_is_rejected() -> None:
