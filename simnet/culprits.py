@@ -22,7 +22,14 @@ from simnet.witness import Witness, place_of
 
 TWICE: Final[dict[str, tuple[str, ...]]] = {
     "vote": ("votes twice", "proposes twice", "prevotes another list", "no member may cast"),
-    "proposal": ("proposes twice", "votes twice", "out of its turn", "no member may vote for", "without a reason"),
+    "proposal": (
+        "proposes twice",
+        "votes twice",
+        "out of its turn",
+        "no member may vote for",
+        "without a reason",
+        "prevotes another list",
+    ),
     "release": ("for two sets",),
     "aggregate": ("announced two sums", "no aggregator", "other stripes", "another list"),
     "header": ("signs two headers",),
@@ -55,11 +62,11 @@ def _named(blames: Iterable[Blame], culprit: PeerKey, words: tuple[str, ...]) ->
 
 
 def _twice(answers: Iterable[Answer]) -> Iterator[Fault]:
-    """Two signed messages where a peer may sign one, told to one machine. Of sums that come too early one is kept."""
+    """Two signed messages where a peer may sign one, told to one machine, in whatever state."""
     first: dict[tuple[object, ...], Digest] = {}
     for answer in answers:
         signed = _spoken(answer)
-        if signed is None or (isinstance(signed.message, Aggregate) and answer.state == "WAITING"):
+        if signed is None:
             continue
         place, value = place_of(signed)
         if first.setdefault((answer.machine, signed.signer, *place), value) != value:
@@ -112,11 +119,16 @@ def _wrong_shares(seen: Witness, answer: Answer, event: JobDone) -> Iterator[Fau
 
 
 def _starves(seen: Witness, answer: Answer, submission: Submission, dealer: PeerKey) -> bool:
-    """Whether this member was sent the very share that it was dealt, and it is wrong."""
+    """Whether this member was sent the very share that it was dealt, and it is wrong.
+
+    In a manifest that was trained from another head than its own the member opens nothing, since it uses nothing.
+    """
     signed, view = _opened(submission, dealer), seen.view(answer.height)
     if signed is None or view is None or not isinstance(signed.message, Manifest) or not submission.sealed:
         return False
     manifest, member = signed.message, view.member_index(answer.me)
+    if manifest.parent not in seen.parents[answer.height, answer.node]:
+        return False
     if member is None or member not in seen.starved.get(update_root(manifest.chunk_roots), frozenset()):
         return False
     return manifest.shares[member - 1 : member] == (sealed_digest(submission.sealed),)

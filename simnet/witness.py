@@ -50,6 +50,7 @@ class Witness:
         ring: the dishonest ones.
         reach: the largest integer of an honest contribution.
         views: by height and name, each honest node's view of a round.
+        parents: likewise, digests of the headers from which it began the round (again).
         signed: what honest peers signed and sent, by signer.
         lists, sets: all that were proposed or certified, by digest.
         headers: all that anybody voted for, by height and digest of the vote.
@@ -66,6 +67,7 @@ class Witness:
     ring: Conspiracy
     reach: int = 2**15
     views: dict[int, dict[str, EpochView]] = field(default_factory=lambda: defaultdict(dict))
+    parents: dict[tuple[int, str], set[Digest]] = field(default_factory=lambda: defaultdict(set))
     signed: dict[PeerKey, list[Signed]] = field(default_factory=lambda: defaultdict(list))
     lists: dict[Digest, SetList] = field(default_factory=dict)
     sets: dict[Digest, CellSet] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class Witness:
         """A node begins a round."""
         if context.me in self.honest:
             self.views[context.height].setdefault(name, context.view)
+            self.parents[context.height, name].add(context.parent)
 
     def view(self, height: int) -> EpochView | None:
         """That of the first honest node that began a round."""

@@ -44,6 +44,7 @@ class World:
     def __init__(self) -> None:
         self.seen = Witness(NAMES, PARAMS, Conspiracy(0, frozenset({LIAR.key, DEALER.key})))
         self.seen.views[ROUND]["me"] = VIEW
+        self.seen.parents[ROUND, "me"] = {NO_DIGEST}
 
     def told(self, machine: str, event: Event, *blames: Blame, state: str = "OPEN") -> "World":
         self.seen.answer(Answer("me", HONEST[0].key, ROUND, machine, state, event, blames))
@@ -85,6 +86,7 @@ TWO: dict[str, tuple[str, list[Message], str]] = {
 def test_two_where_one_is_allowed(kind: str) -> None:
     machine, (one, other), reason = TWO[kind]
     assert World().told(machine, said(one)).told(machine, said(one)).missed() == []
+    assert len(World().told(machine, said(one), state="WAITING").told(machine, said(other), state="DONE").missed()) == 1
     assert World().told(machine, said(one, HONEST[1])).told(machine, said(other, HONEST[1])).missed() == []
     assert World().told(machine, said(one)).told("another", said(other)).missed() == []
     world = World().told(machine, said(one))
@@ -109,6 +111,17 @@ def test_a_bad_dealing_is_shown_to_whom_it_starves() -> None:
     junk = replace(made.to(2).message, sealed=b"junk")
     assert World().told("Custody", said(junk, DEALER)).missed() == []
     assert world.told("Custody", made.to(2), Blame(DEALER.key, "dealt member 2 a share that is not")).missed() == []
+
+
+def test_but_not_in_an_update_from_another_head_which_nobody_opens() -> None:
+    made = submit(DEALER)
+    world = World().told("Custody", made.to(2))
+    world.seen.starved[update_root(made.manifest.chunk_roots)] = frozenset({2})
+    assert len(world.missed()) == 1
+    world.seen.parents[ROUND, "me"] = {OTHER}
+    assert world.missed() == []
+    world.seen.parents[ROUND, "me"].add(NO_DIGEST)
+    assert len(world.missed()) == 1, "the member began the round again from the update's own head"
 
 
 def test_a_false_dispute() -> None:
