@@ -74,7 +74,7 @@ def deploy(
     out: Path,
     economics: Economics | None = None,
     dao: Dao | None = None,
-    changes: Mapping[str, int] = MappingProxyType({}),
+    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Deployment:
     """Deploys what does not stand yet; blocks until all is mined (call it from a thread in async code).
 
@@ -108,7 +108,7 @@ class _Deployer:
         self._genesis = bytes(self._w3.eth.get_block(0)["hash"])
         self._known = self._read()
 
-    def terms(self, economics: Economics | None, dao: Dao | None, changes: Mapping[str, int]) -> Economics:
+    def terms(self, economics: Economics | None, dao: Dao | None, changes: Mapping[str, Any]) -> Economics:
         """What is deployed; raises `DeployError` for what is unsafe, on whatever is no dev chain."""
         if self._w3.client_version.lower().startswith(DEV_CLIENTS):
             return replace(economics or Economics(), **changes)

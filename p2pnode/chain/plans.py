@@ -83,7 +83,8 @@ async def leave_stake(wallet: Wallet, places: Places, operator: bytes, *, token:
 
 async def _has_stake(wallet: Wallet, places: Places, operator: bytes) -> bool:
     vaults = (StakeVault(places[name]) for name in ("vault", "token_vault") if places.get(name) is not None)
-    return any([await wallet.ask(vault.staked(operator)) for vault in vaults])
+    staked = [await wallet.ask(vault.staked(operator)) for vault in vaults]
+    return any(staked)
 
 
 # -- the DAO -----------------------------------------------------------------------------------------------------------
