@@ -121,8 +121,11 @@ def _wrong_shares(seen: Witness, answer: Answer, event: JobDone) -> Iterator[Fau
 def _starves(seen: Witness, answer: Answer, submission: Submission, dealer: PeerKey) -> bool:
     """Whether this member was sent the very share that it was dealt, and it is wrong.
 
-    In a manifest that was trained from another head than its own the member opens nothing, since it uses nothing.
+    In a manifest that was trained from another head than its own the member opens nothing, since it uses nothing; nor
+    does it once it has released its share of the round's sums.
     """
+    if answer.state == "RELEASED":
+        return False
     signed, view = _opened(submission, dealer), seen.view(answer.height)
     if signed is None or view is None or not isinstance(signed.message, Manifest) or not submission.sealed:
         return False

@@ -124,6 +124,14 @@ def test_but_not_in_an_update_from_another_head_which_nobody_opens() -> None:
     assert len(world.missed()) == 1, "the member began the round again from the update's own head"
 
 
+def test_nor_in_one_that_comes_when_the_member_has_released() -> None:
+    made = submit(DEALER)
+    for state, missed in (("OPEN", 1), ("RELEASED", 0)):
+        world = World().told("Custody", made.to(2), state=state)
+        world.seen.starved[update_root(made.manifest.chunk_roots)] = frozenset({2})
+        assert len(world.missed()) == missed
+
+
 def test_a_false_dispute() -> None:
     dispute = said(Dispute(SLOT, b"", b"", b""))
     world = World().told("Custody", dispute)
