@@ -8,10 +8,8 @@ import pytest
 import trio
 
 from p2pnode import pieces
-from p2pnode.errors import Unreachable
 from p2pnode.pieces import PieceFetcher, PieceServer
 from p2pnode.services import PIECE, PIECES, PieceRequest, PiecesRequest, PiecesResponse
-from protocols.errors import MalformedError
 from protocols.types import PeerKey
 from protocols.updates.pieces import PIECE_BYTES, blob_digest, table_of
 from protocols.wire.codec import decode, encode
@@ -86,11 +84,11 @@ async def test_who_lies_again_and_again_is_banned(world) -> None:
     async with arena(world) as at, world.node("liar") as liar:
         us, them = at.victim.transport, liar.transport.peer
         at.attackers = {them}
+        liar.transport.serve(PIECES, table)
         liar.transport.serve(PIECE, lie)
         await us.dial(liar.address)
         fetcher = PieceFetcher(us, MemoryDisk(), lambda who, _reason: us.blame(who, "blob-refused"))
         for _ in range(6):
-            with pytest.raises((MalformedError, Unreachable)):
-                await fetcher.piece(them, DIGEST, 0, table_of(BLOB))
+            assert await fetcher.fetch(DIGEST, [them], len(BLOB)) is None
         await world.until(lambda: at.named("banned", them) == 1)
         await world.until(lambda: them not in us.connected())
