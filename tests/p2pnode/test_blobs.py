@@ -106,3 +106,11 @@ def test_a_blob_that_was_dropped_and_comes_again_harms_none_that_it_shared_a_fil
         again.drop(digest)
     assert again.used_bytes == 0
     assert list((tmp_path / "blobs").iterdir()) == []
+
+
+def test_a_large_blob_that_is_named_by_its_own_sha_256_is_handed_out(tmp_path):
+    """Only of one that came in pieces is the digest one over pieces."""
+    blob = bytes(1 << 19)
+    store = BlobStore(tmp_path, 1 << 20)
+    put(store, (Digest(hashlib.sha256(blob).digest()), blob))
+    assert store.get(Digest(hashlib.sha256(blob).digest())) == blob
