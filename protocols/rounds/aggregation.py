@@ -108,11 +108,7 @@ class Aggregation(Machine[State]):
     def late_submission(self, event: Received, _: float) -> Effects:
         """Nothing more is gathered; but a second manifest is evidence whenever it comes."""
         assert isinstance(event.message, Submission)
-        try:
-            self._manifests.accept(event.message, event.sender)
-        except RemoteError as error:
-            return refusal(error, event.sender, self._height)
-        return []
+        return self._manifests.compare(event.message, event.sender)
 
     def gathered(self, event: Event, now: float) -> Effects:
         effects = self._gatherer.handle(event, now)

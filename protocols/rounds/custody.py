@@ -111,11 +111,7 @@ class Custody(Machine[State]):
     def late_submission(self, event: Received, _: float) -> Effects:
         """Nothing more is taken; but a second manifest is evidence whenever it comes."""
         assert isinstance(event.message, Submission)
-        try:
-            self._manifests.accept(event.message, event.sender)
-        except RemoteError as error:
-            return refusal(error, event.sender, self._height)
-        return []
+        return self._manifests.compare(event.message, event.sender)
 
     def available(self, event: Available, now: float) -> Effects:
         self._available[event.cell] = event.manifests

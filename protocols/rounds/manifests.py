@@ -73,6 +73,14 @@ class Manifests:
         self._by_digest[signed.digest] = signed
         return signed
 
+    def compare(self, submission: Submission, sender: PeerKey) -> Effects:
+        """What follows from a submission of which nothing more is used: what is wrong with it, or nothing."""
+        try:
+            self.accept(submission, sender)
+        except RemoteError as error:
+            return refusal(error, sender, self._height)
+        return []
+
     def named(self, digest: Digest) -> Manifest | None:
         """The manifest of this digest, if known."""
         signed = self._by_digest.get(digest)
