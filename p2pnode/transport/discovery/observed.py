@@ -1,7 +1,7 @@
 """Which of the addresses that others see us at is believed. No I/O.
 
 One witness may lie, and one liar may have many keys; so witnesses count once a group of addresses, and only those that
-we chose to dial are asked (p2pnode/node.py): whoever comes to us by himself is not heard.
+we chose to dial are asked (`identify.watch_address`): whoever comes to us by himself is not heard.
 """
 
 from __future__ import annotations
