@@ -82,6 +82,19 @@ class Exit(NamedTuple):
     claimable_at: int
 
 
+class Dataset(NamedTuple):
+    """What a provider committed to; see IDatasetRegistry.sol. `superseded_by` is 0 while it is current."""
+
+    provider: bytes
+    signer: bytes
+    schema: bytes
+    root: bytes
+    rows: int
+    committed_at: int
+    supersedes: int
+    superseded_by: int
+
+
 def _int(value: int) -> int:
     return value
 
@@ -149,6 +162,10 @@ class DMPToken(Contract):
 
     def burned(self) -> View[int]:
         return self._ask(_int, "burned")
+
+    def exit_delay(self) -> View[int]:
+        """Seconds."""
+        return self._ask(_int, "EXIT_DELAY")
 
     def exits(self, account: bytes) -> View[tuple[Exit, ...]]:
         return self._ask(lambda found: tuple(Exit(*one) for one in found), "exits", account)
@@ -243,6 +260,10 @@ class RoyaltyVault(Contract):
     def balance_of(self, account: bytes, subnet_id: int) -> View[int]:
         return self._ask(_int, "balanceOf", account, subnet_id)
 
+    def given(self, subnet_id: int) -> View[int]:
+        """Shares in holders' hands."""
+        return self._ask(_int, "given", subnet_id)
+
     def dividend_of(self, subnet_id: int, account: bytes) -> View[int]:
         return self._ask(_int, "dividendOf", subnet_id, account)
 
@@ -269,6 +290,15 @@ class DatasetRegistry(Contract):
 
     def dataset_count(self, subnet_id: int) -> View[int]:
         return self._ask(_int, "datasetCount", subnet_id)
+
+    def dataset(self, subnet_id: int, number: int) -> View[Dataset]:
+        return self._ask(lambda found: Dataset(*found), "dataset", subnet_id, number)
+
+    def provenance_digest(
+        self, provider: bytes, subnet_id: int, schema: bytes, root: bytes, rows: int, supersedes: int
+    ) -> View[bytes]:
+        """What another signer than the provider signs, 32 bytes."""
+        return self._ask(_bytes, "provenanceDigest", provider, subnet_id, schema, root, rows, supersedes)
 
 
 class SubnetGovernor(Contract):

@@ -55,8 +55,8 @@ async def stake(wallet: Wallet, places: Places, operator: bytes, amount: int, *,
         return [Step(f"stake {shown(amount)} coins with {who}; they can be slashed with it", deposit)]
     vault = StakeVault(places["token_vault"])
     deposit = vault.deposit(operator, wallet.address, amount)
-    allow = await _allow(wallet, places, vault.address, amount)
-    return [*allow, Step(f"stake {shown(amount)} $2PM with {who}; they can be slashed with it", deposit)]
+    allowed = await allow(wallet, places, vault.address, amount)
+    return [*allowed, Step(f"stake {shown(amount)} $2PM with {who}; they can be slashed with it", deposit)]
 
 
 async def leave_stake(wallet: Wallet, places: Places, operator: bytes, *, token: bool) -> list[Step]:
@@ -94,7 +94,38 @@ async def join_dao(wallet: Wallet, places: Places, amount: int) -> list[Step]:
     """Stakes $2PM into the treasury for votes."""
     dmp = DMPToken(places["dmp"])
     words = f"stake {shown(amount)} $2PM into the DAO's treasury for as many votes ($DMP, not transferable)"
-    return [*await _allow(wallet, places, dmp.address, amount), Step(words, dmp.stake(amount))]
+    return [*await allow(wallet, places, dmp.address, amount), Step(words, dmp.stake(amount))]
+
+
+async def unstake(wallet: Wallet, places: Places, amount: int) -> list[Step]:
+    """Gives votes up for the $2PM that was staked for them, which waits for the DAO's exit delay."""
+    dmp = DMPToken(places["dmp"])
+    held = await wallet.ask(dmp.balance_of(wallet.address))
+    if held < amount:
+        raise LocalError(
+            f"account 0x{wallet.address.hex()} holds {shown(held)} $DMP, less than {shown(amount)}; what backed a"
+            " subnet is burned and cannot be asked back"
+        )
+    delay = await wallet.ask(dmp.exit_delay())
+    given = f"{shown(amount)} of your {shown(held)} $DMP, and their votes at once"
+    words = f"give up {given}, for as many $2PM, due in {delay} s"
+    return [Step(words, dmp.request_exit(amount))]
+
+
+async def leave_dao(wallet: Wallet, places: Places) -> list[Step]:
+    """Takes all $2PM that was asked back of the DAO and is due; raises `LocalError` if there is none."""
+    dmp, now = DMPToken(places["dmp"]), await wallet.now()
+    steps, waiting = [], []
+    exits = await wallet.ask(dmp.exits(wallet.address))
+    for index, leaving in enumerate(exits):
+        if leaving.claimable_at > now:
+            waiting.append(f"{shown(leaving.amount)} that you asked back are due in {leaving.claimable_at - now} s")
+        elif leaving.claimable_at:
+            words = f"take {shown(leaving.amount)} $2PM that you asked back and that are due"
+            steps.append(Step(words, dmp.claim_exit(index)))
+    if not steps:
+        raise LocalError("; ".join(waiting) or "you have asked nothing back of the DAO: `p2pnode dao unstake` does")
+    return steps
 
 
 async def delegate_votes(wallet: Wallet, places: Places, to: bytes) -> list[Step]:
@@ -107,6 +138,9 @@ async def dao_status(wallet: Wallet, places: Places) -> dict[str, object]:
     """What the DAO is and what this account is in it, for people."""
     dmp = DMPToken(places["dmp"])
     mine, own = wallet.address, TwoPMToken(places["token"])
+    unpaid = [one for one in await wallet.ask(dmp.exits(mine)) if one.claimable_at]
+    now = await wallet.now()
+    due = sum(one.amount for one in unpaid if one.claimable_at <= now)
     votes_by = await wallet.ask(dmp.delegate_of(mine))
     return {
         "account": f"0x{mine.hex()}",
@@ -115,6 +149,8 @@ async def dao_status(wallet: Wallet, places: Places) -> dict[str, object]:
         "$DMP": shown(await wallet.ask(dmp.balance_of(mine))),
         "votes (own and delegated)": shown(await wallet.ask(dmp.votes_of(mine))),
         "your votes are cast by": f"0x{votes_by.hex()}" if any(votes_by) else "nobody yet",
+        "asked back, not due yet": shown(sum(one.amount for one in unpaid) - due),
+        "asked back and due": shown(due),
         "$DMP of all": shown(await wallet.ask(dmp.total_supply())),
         "staked by all": shown(await wallet.ask(dmp.staked())),
         "leaving": shown(await wallet.ask(dmp.queued())),
@@ -231,6 +267,7 @@ async def subnet_facts(wallet: Wallet, places: Places, number: int) -> dict[str,
     found = await wallet.ask(registry.subnet(number))
     money = await wallet.ask(registry.economics_of(number))
     windows = await wallet.ask(registry.windows_of(number))
+    parents = await wallet.ask(registry.parents_of(number))
     rest = 10_000 - money.verifier_bps - money.dao_bps
     return {
         "subnet": number,
@@ -243,6 +280,8 @@ async def subnet_facts(wallet: Wallet, places: Places, number: int) -> dict[str,
         "rewards": f"verifiers {money.verifier_bps / 100:g} %, DAO {money.dao_bps / 100:g} %, the other"
         f" {rest / 100:g} % computing power : data = {money.compute_parts} : {money.data_parts}",
         "fees": f"{money.reward_bps / 100:g} % to the rewards, the rest to holders of royalty shares",
+        "parents": ", ".join(f"subnet {one.subnet_id} ({one.bps / 100:g} % of the holders' part)" for one in parents)
+        or None,
         "windows_s": f"anchor {windows.anchor_seconds}, challenge {windows.challenge_seconds}, "
         f"resolution {windows.resolution_seconds}",
     }
@@ -309,7 +348,7 @@ def _proofs(file: Path, account: bytes) -> list[tuple[Pot, int, int, list[bytes]
         raise LocalError(f"{file} is no list of proofs: {error!r}") from error
 
 
-async def _allow(wallet: Wallet, places: Places, spender: bytes, amount: int) -> list[Step]:
+async def allow(wallet: Wallet, places: Places, spender: bytes, amount: int) -> list[Step]:
     """The approval that a transfer of $2PM needs, unless there is one; raises `LocalError` if there is too little."""
     token = TwoPMToken(places["token"])
     held = await wallet.ask(token.balance_of(wallet.address))

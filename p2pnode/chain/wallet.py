@@ -19,6 +19,7 @@ from p2pnode.chain.sender import RefusedError, Sender, refusal
 from p2pnode.errors import ChainError
 from p2pnode.files import explained
 from protocols.errors import LocalError
+from protocols.hashing import tagged
 from protocols.types import Address, Secret
 
 T = TypeVar("T")
@@ -87,6 +88,14 @@ class Wallet:
             raise refusal(error) from error
         except AbiError as error:
             raise ChainError(f"at 0x{view.to.hex()} stands no such contract of 2PM: {error}") from error
+
+    def sign(self, digest: bytes) -> bytes:
+        """The account's signature of 32 bytes that say what is signed: r, s and v, 65 bytes."""
+        return bytes(self._sender.account.unsafe_sign_hash(digest).signature)  # type: ignore[arg-type]  # any 32 bytes
+
+    def secret(self, purpose: str) -> Secret:
+        """32 bytes that follow from the account's key, for this purpose alone."""
+        return Secret(tagged(purpose, bytes(self._sender.account.key)))
 
     async def balance(self) -> int:
         """What the account holds, in wei."""

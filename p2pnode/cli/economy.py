@@ -17,11 +17,15 @@ Deployment = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Token = Annotated[bool, typer.Option("--token", help="In $2PM; otherwise in the chain's coin.")]
 Amount = Annotated[str, typer.Argument(help="In whole coins or tokens, like 1.5.")]
+Number = Annotated[int, typer.Argument(min=1, help="The subnet's number.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 FILE = Path("deployment.json")
 
-subnet = typer.Typer(no_args_is_help=True, help="Subnets: draft, back, vote, found, look at them.")
+subnet = typer.Typer(
+    no_args_is_help=True, help="Subnets: draft, back, vote, found, look at them, pay for their models."
+)
 rewards = typer.Typer(no_args_is_help=True, help="What your work has earned.")
-dao = typer.Typer(no_args_is_help=True, help="The DAO: stake $2PM for votes.")
+dao = typer.Typer(no_args_is_help=True, help="The DAO: stake $2PM for votes, and leave it.")
 _settings = partial(with_settings, "folder", "chain", "passphrase_file", "log_level", "log_format")
 
 
@@ -79,26 +83,27 @@ def leave(
 
 @subnet.command("list")
 @_settings()
-def subnet_list(settings: NodeSettings, deployment: Deployment = FILE) -> None:
+def subnet_list(settings: NodeSettings, deployment: Deployment = FILE, as_json: AsJson = False) -> None:
     """List all subnets."""
     from p2pnode.chain.plans import subnet_rows
     from p2pnode.cli.spend import show
 
-    show(settings, deployment, subnet_rows)
+    show(settings, deployment, subnet_rows, as_json=as_json)
 
 
 @subnet.command("show")
 @_settings()
 def subnet_show(
     settings: NodeSettings,
-    number: Annotated[int, typer.Argument(min=1, help="The subnet's number.")],
+    number: Number,
     deployment: Deployment = FILE,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a subnet was founded with and who gets what."""
     from p2pnode.chain.plans import subnet_facts
     from p2pnode.cli.spend import show
 
-    show(settings, deployment, lambda w, at: subnet_facts(w, at, number))
+    show(settings, deployment, lambda w, at: subnet_facts(w, at, number), as_json=as_json)
 
 
 @subnet.command("propose")
@@ -169,25 +174,39 @@ def subnet_advance(
     carry_out(settings, deployment, yes, lambda w, at: plans.advance(w, at, terms))
 
 
+@subnet.command("pay")
+@_settings()
+def subnet_pay(
+    settings: NodeSettings, number: Number, amount: Amount, deployment: Deployment = FILE, yes: Yes = False
+) -> None:
+    """Pay $2PM for the use of a subnet's model."""
+    from p2pnode.chain import plans, royalties
+    from p2pnode.cli.spend import carry_out
+
+    wanted = plans.amount_of(amount)
+    carry_out(settings, deployment, yes, lambda w, at: royalties.pay(w, at, number, wanted))
+
+
 @rewards.command("show")
 @_settings()
 def rewards_show(
     settings: NodeSettings,
-    number: Annotated[int, typer.Argument(min=1, help="The subnet's number.")],
+    number: Number,
     deployment: Deployment = FILE,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a subnet's pots hold, and what you were paid."""
     from p2pnode.chain.plans import rewards_status
     from p2pnode.cli.spend import show
 
-    show(settings, deployment, lambda w, at: rewards_status(w, at, number))
+    show(settings, deployment, lambda w, at: rewards_status(w, at, number), as_json=as_json)
 
 
 @rewards.command("claim")
 @_settings()
 def rewards_claim(
     settings: NodeSettings,
-    number: Annotated[int, typer.Argument(min=1, help="The subnet's number.")],
+    number: Number,
     proofs: Annotated[Path | None, typer.Option(help="The proofs that the subnet's poster published.")] = None,
     deployment: Deployment = FILE,
     yes: Yes = False,
@@ -210,6 +229,27 @@ def dao_stake(settings: NodeSettings, amount: Amount, deployment: Deployment = F
     carry_out(settings, deployment, yes, lambda w, at: plans.join_dao(w, at, wanted))
 
 
+@dao.command("unstake")
+@_settings()
+def dao_unstake(settings: NodeSettings, amount: Amount, deployment: Deployment = FILE, yes: Yes = False) -> None:
+    """Give votes up and ask their $2PM back, which `dao withdraw` takes once it is due."""
+    from p2pnode.chain import plans
+    from p2pnode.cli.spend import carry_out
+
+    wanted = plans.amount_of(amount)
+    carry_out(settings, deployment, yes, lambda w, at: plans.unstake(w, at, wanted))
+
+
+@dao.command("withdraw")
+@_settings()
+def dao_withdraw(settings: NodeSettings, deployment: Deployment = FILE, yes: Yes = False) -> None:
+    """Take the $2PM that you asked back of the DAO and that is due."""
+    from p2pnode.chain import plans
+    from p2pnode.cli.spend import carry_out
+
+    carry_out(settings, deployment, yes, plans.leave_dao)
+
+
 @dao.command("delegate")
 @_settings()
 def dao_delegate(
@@ -228,9 +268,9 @@ def dao_delegate(
 
 @dao.command("status")
 @_settings()
-def dao_status(settings: NodeSettings, deployment: Deployment = FILE) -> None:
+def dao_status(settings: NodeSettings, deployment: Deployment = FILE, as_json: AsJson = False) -> None:
     """Show the DAO, and what you are in it."""
     from p2pnode.chain import plans
     from p2pnode.cli.spend import show
 
-    show(settings, deployment, plans.dao_status)
+    show(settings, deployment, plans.dao_status, as_json=as_json)

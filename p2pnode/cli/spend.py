@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -45,15 +46,18 @@ def carry_out(settings: NodeSettings, deployment: Path, yes: bool, plan: Plan) -
     trio.run(act)
 
 
-def show(settings: NodeSettings, deployment: Path, question: Question) -> None:
-    """Prints what a question finds: a table, or one for each of several."""
+def show(settings: NodeSettings, deployment: Path, question: Question, *, as_json: bool = False) -> None:
+    """Prints what a question finds: a table, or one for each of several; or all of it as JSON."""
     places, identity = Places(deployment), unlocked(settings)
 
     async def act() -> None:
         async with _wallet(settings, identity, places) as wallet:
             found = await question(wallet, places)
             tables = [found] if isinstance(found, dict) else found
-            typer.echo("\n\n".join(table(one) for one in tables) or "none yet")
+            if as_json:
+                typer.echo(json.dumps(found, indent=2))
+            else:
+                typer.echo("\n\n".join(table(one) for one in tables) or "none yet")
 
     trio.run(act)
 

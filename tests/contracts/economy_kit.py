@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TypeVar
 
+import pytest
 import requests
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from contracts.bindings import Attestation, CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction, View
-from contracts.dao import DMPToken, RewardDistributor, RoyaltyVault, Rules, SubnetGovernor, TwoPMToken
+from contracts.dao import DMPToken, RewardDistributor, RoyaltyVault, Rules, SubnetGovernor, TwoPMToken, Vote
+from contracts.dao_events import DraftFounded, SubnetSubmitted
 from contracts.deploy import deploy
 from contracts.deploy_dao import Dao
 from contracts.deploy_terms import Economics
@@ -19,6 +22,7 @@ from contracts.economy import LocalStakeSource, StakeVault
 from contracts.errors import revert
 from contracts.events import Event, event
 from contracts.justice import Court, SlashingManager
+from contracts.terms import Terms
 from p2pnode.chain.statements import Kind, Statement, sign
 
 T = TypeVar("T")
@@ -72,6 +76,39 @@ class Economy:
         if tokens:
             self.send(self.deployer, self.token.transfer(address(account), tokens))
         return account
+
+    def member(self, name: str, amount: int) -> LocalAccount:
+        """A person with so much $DMP."""
+        account = self.person(name, amount)
+        self.send(account, self.token.approve(self.dmp.address, amount))
+        self.send(account, self.dmp.stake(amount))
+        return account
+
+    def found(self, terms: Terms, backing: Mapping[LocalAccount, int], salt: bytes = bytes(32)) -> tuple[bytes, int]:
+        """The draft and the number of a subnet that members backed by burning, voted for, founded and opened.
+
+        The first of them drafts and opens it.
+        """
+        first, *_ = backing
+        self.send(first, self.governor.propose_subnet(salt, terms))
+        draft = self.ask(self.governor.draft_id_of(salt, terms))
+        for member, amount in backing.items():
+            with pytest.raises(Refused, match=r"^NotBackedEnough: "):
+                self.send(first, self.governor.submit(salt, terms))
+            self.send(member, self.governor.back(draft, amount))
+        self.send(first, self.governor.submit(salt, terms))
+        submitted = self.said(SubnetSubmitted)[-1]
+        self.chain.travel(RULES.voting_delay + 1)
+        for member in backing:
+            self.send(member, self.governor.cast_vote(submitted.proposal_id, Vote.FOR))
+        self.chain.travel(RULES.voting_period)
+        action = self.ask(self.governor.action_of(salt, terms))
+        self.send(first, self.governor.queue(action, keccak(text=action.description)))
+        self.chain.travel(DAO.lock_s)
+        self.send(first, self.governor.execute(action, keccak(text=action.description)))
+        number = self.said(DraftFounded)[-1].subnet_id
+        self.send(first, self.subnets.open(number))
+        return draft, number
 
     def ask(self, view: View[T]) -> T:
         call = {"to": f"0x{view.to.hex()}", "data": f"0x{view.data.hex()}"}

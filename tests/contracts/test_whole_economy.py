@@ -8,8 +8,8 @@ from eth_utils.crypto import keccak
 
 from contracts.anvil import anvil
 from contracts.bindings import Checkpoint, Place, checkpoint_key
-from contracts.dao import Pot, Vote
-from contracts.dao_events import BackerSharesGiven, DraftFounded, RewardClaimed, SubnetSubmitted
+from contracts.dao import Pot
+from contracts.dao_events import BackerSharesGiven, RewardClaimed
 from contracts.devchain import devchain
 from contracts.economy_events import Deposited, ExitClaimed, Slashed, Swept
 from contracts.events import Finalised, QuorumReached, SnapshotTaken
@@ -18,7 +18,7 @@ from contracts.reward_tree import RewardTree, reward_leaf
 from contracts.terms import Economics, Terms, Windows
 from p2pnode.chain.statements import Kind, sum_value
 from tests.contracts.conftest import COMPUTE, DATA, VALIDATOR
-from tests.contracts.economy_kit import CHALLENGE_S, COMMIT_S, DAO, ONE, RULES, Economy, Refused, address
+from tests.contracts.economy_kit import CHALLENGE_S, COMMIT_S, DAO, ONE, Economy, Refused, address
 from tests.contracts.test_justice import PRIMES, packed, residues, tree
 
 ROLES = [VALIDATOR] * 5 + [COMPUTE] * 6 + [DATA] * 5
@@ -44,7 +44,7 @@ class Story:
 
     def __init__(self, economy):
         self.e = economy
-        self.members = [economy.person(f"member {number}", 2000 * ONE) for number in range(2)]
+        self.members = [economy.member(f"member {number}", 2000 * ONE) for number in range(2)]
         self.poster = economy.person("poster")
         self.friend = economy.person("friend", 10_000 * ONE)
         self.user = economy.person("user", FEE_PAID)
@@ -57,31 +57,10 @@ class Story:
     def found(self):
         """Members draft, back by burning, vote, and the timelock founds it."""
         e, (first, second) = self.e, self.members
-        for member in self.members:
-            e.send(member, e.token.approve(e.dmp.address, 2000 * ONE))
-            e.send(member, e.dmp.stake(2000 * ONE))
         economics, windows = Economics(poster=address(self.poster)), Windows(60, 120, 240)
         made = address(first), e.operators.address, e.anchor.address
         terms = Terms(*made, b"params", b"task", windows=windows, economics=economics)
-        e.send(first, e.governor.propose_subnet(SALT, terms))
-        self.draft = e.ask(e.governor.draft_id_of(SALT, terms))
-        e.send(first, e.governor.back(self.draft, BURNED[0]))
-        with pytest.raises(Refused, match=r"^NotBackedEnough: "):
-            e.send(first, e.governor.submit(SALT, terms))
-        e.send(second, e.governor.back(self.draft, BURNED[1]))
-        e.send(first, e.governor.submit(SALT, terms))
-        (submitted,) = e.said(SubnetSubmitted)
-        e.chain.travel(RULES.voting_delay + 1)
-        for member in self.members:
-            e.send(member, e.governor.cast_vote(submitted.proposal_id, Vote.FOR))
-        e.chain.travel(RULES.voting_period)
-        action = e.ask(e.governor.action_of(SALT, terms))
-        e.send(first, e.governor.queue(action, keccak(text=action.description)))
-        e.chain.travel(DAO.lock_s)
-        e.send(first, e.governor.execute(action, keccak(text=action.description)))
-        (founded,) = e.said(DraftFounded)
-        self.subnet = founded.subnet_id
-        e.send(first, e.subnets.open(self.subnet))
+        self.draft, self.subnet = e.found(terms, {first: BURNED[0], second: BURNED[1]}, SALT)
 
     def stake(self):
         """Sixteen operators stake coins and join; a friend delegates $2PM to each of them."""

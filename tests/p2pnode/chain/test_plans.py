@@ -1,5 +1,6 @@
 """What people do with stake, subnets and the DAO, step by step on a dev chain."""
 
+import contextlib
 import json
 
 import pytest
@@ -105,6 +106,39 @@ async def test_from_a_member_s_stake_to_a_founded_subnet(chain, tmp_path):
         assert shown["dividends due"] == "0"
         with pytest.raises(LocalError, match="nothing is due"):
             await plans.claim_rewards(wallet, places, 1, None)
+
+
+async def test_a_member_leaves_the_dao_in_parts(chain):
+    url, places = chain
+    key = Secret(b"\x54" * 32)
+    async with open_wallet(url, DEPLOYER, places.chain_id) as rich:
+        await rich.carry_out(Step("", TwoPMToken(places["token"]).transfer(operator_address(key), 9 * ONE)))
+    await request_faucet(url, operator_address(key), 10 * ONE)
+    async with open_wallet(url, key, places.chain_id) as wallet:
+        with pytest.raises(LocalError, match="you have asked nothing back of the DAO"):
+            await plans.leave_dao(wallet, places)
+        await do(wallet, await plans.join_dao(wallet, places, 9 * ONE))
+        with pytest.raises(LocalError, match="holds 9 \\$DMP, less than 10; what backed a subnet is burned"):
+            await plans.unstake(wallet, places, 10 * ONE)
+        (words,) = await do(wallet, await plans.unstake(wallet, places, 4 * ONE))
+        assert words == "give up 4 of your 9 $DMP, and their votes at once, for as many $2PM, due in 2 s"
+        end = await wallet.now() + DAO.exit_s
+        with trio.fail_after(60):
+            while await wallet.now() < end:
+                await trio.sleep(0.1)
+        await do(wallet, await plans.unstake(wallet, places, 3 * ONE))
+        status = await plans.dao_status(wallet, places)
+        assert (status["$DMP"], status["votes (own and delegated)"]) == ("2", "2")
+        assert plans.amount_of(status["asked back and due"]) >= 4 * ONE
+        words = await do(wallet, await plans.leave_dao(wallet, places))
+        assert words[0] == "take 4 $2PM that you asked back and that are due"
+        with trio.fail_after(60):
+            while (await plans.dao_status(wallet, places))["$2PM"] != "7":
+                with contextlib.suppress(LocalError):
+                    await do(wallet, await plans.leave_dao(wallet, places))
+                await trio.sleep(0.1)
+        with pytest.raises(LocalError, match="you have asked nothing back"):
+            await plans.leave_dao(wallet, places)
 
 
 async def test_stake_in_both_assets_comes_and_goes(chain):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from eth_account import Account
 
 from contracts.bindings import SubnetRegistry
 from contracts.economy import StakeVault
@@ -38,6 +39,16 @@ async def test_a_wallet_quotes_asks_and_spends(net):
             await wallet.ask(SubnetRegistry(net.contracts.subnets).subnet(99999))
         with pytest.raises(ChainError, match="no such contract"):
             await wallet.ask(replace(vault.staked(me), to=b"\x07" * 20))
+
+
+async def test_a_wallet_signs_and_has_secrets_for_purposes(net):
+    async with open_wallet(net.url, KEY, net.contracts.chain_id) as wallet:
+        signature = wallet.sign(b"d" * 32)
+        vrs = signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+        assert bytes.fromhex(Account._recover_hash(b"d" * 32, vrs=vrs)[2:]) == wallet.address
+        secrets = [wallet.secret(purpose).reveal() for purpose in ("one", "one", "two")]
+        assert secrets[0] == secrets[1] != secrets[2]
+        assert KEY.reveal() not in secrets
 
 
 async def test_another_chain_is_refused(net):

@@ -17,6 +17,7 @@ from p2pnode.chain.client import request_faucet
 from p2pnode.chain.wallet import Places, Step, open_wallet
 from p2pnode.cli import main as cli
 from p2pnode.identity import new_identity, save_identity
+from p2pnode.learning.task import load_task
 from protocols.types import Secret
 
 DEPLOYER = Secret(b"\x41" * 32)
@@ -124,7 +125,8 @@ def refused(p2pnode, *words):
 def test_a_subnet_is_founded_joined_and_paid_by_commands_alone(p2pnode, home):
     folder, chain, identity = home
     terms = folder / "terms.json"
-    terms.write_text(json.dumps({"params": "7031", "economics": {"reward_bps": 7000}, "salt": "0x" + "01" * 32}))
+    draft = {"params": "7031", "economics": {"reward_bps": 7000}, "salt": "0x" + "01" * 32}
+    terms.write_text(json.dumps({**draft, "task": load_task("spector").spec.encode().hex()}))
     done(p2pnode, "dao", "stake", "20")
     draft = re.search("as (0x[0-9a-f]{64})", done(p2pnode, "subnet", "propose", str(terms)))[1]
     assert f"the very same draft {draft} stands already" in refused(p2pnode, "subnet", "propose", str(terms))
@@ -146,8 +148,12 @@ def test_a_subnet_is_founded_joined_and_paid_by_commands_alone(p2pnode, home):
     assert "is founded and open" in refused(p2pnode, "subnet", "advance", str(terms))
     assert "since block" in p2pnode("subnet", "list")[1]
     assert "computing power : data = 7 : 3" in p2pnode("subnet", "show", "1")[1]
+    assert "parents          -" in p2pnode("subnet", "show", "1")[1]
     _join(p2pnode, folder)
     _earn(p2pnode, folder, chain, identity)
+    _use(p2pnode)
+    _commit_to_data(p2pnode, folder, identity)
+    _leave_the_dao(p2pnode, chain)
 
 
 def _join(p2pnode, folder):
@@ -192,6 +198,50 @@ def _earn(p2pnode, folder, chain, identity):
     too_much = refused(p2pnode, *claim, str(folder / "DATA.json"))
     assert "1000 $2PM are due from pot 3 of subnet 1, and it has 25.5" in too_much
     assert "paid to you as compute   3\n" in p2pnode("rewards", "show", "1")[1]
+
+
+def _use(p2pnode):
+    assert "has no royalty shares" not in done(p2pnode, "subnet", "pay", "1", "2")
+    assert "there is no subnet 3" in refused(p2pnode, "subnet", "pay", "3", "2")
+    assert "$2PM, less than 200" in refused(p2pnode, "subnet", "pay", "1", "200")
+    assert "is no amount" in refused(p2pnode, "subnet", "pay", "1", "much")
+
+
+def _commit_to_data(p2pnode, folder, identity):
+    file, rows = folder / "mine.csv", ["GPA,TUCE,PSI,GRADE", "3.1,21,0,0", "3.5,25,1,1"]
+    file.write_text("\n".join(rows))
+    mine, me = ("--data", str(file)), f"0x{identity.operator.hex()}"
+    assert "DatasetCommitted(subnet_id 1, id 1" in done(p2pnode, "dataset", "commit", "1", *mine)
+    (row,) = json.loads(p2pnode("dataset", "list", "1", "--json")[1])
+    assert (row["provider"], row["rows"], row["replaced_by"]) == (me, 2, None)
+    assert "file        the same" in p2pnode("dataset", "check", "1", "1", *mine)[1]
+    file.write_text("\n".join([*rows, "2.8,19,0,1"]))
+    assert (
+        "the file is not what commitment 1 of subnet 1 was made of" in p2pnode("dataset", "check", "1", "1", *mine)[1]
+    )
+    assert "in place of commitment 1" in done(p2pnode, "dataset", "commit", "1", *mine, "--supersedes", "1")
+    assert "has been superseded by 2" in refused(p2pnode, "dataset", "commit", "1", *mine, "--supersedes", "1")
+    assert "there is no subnet 5" in refused(p2pnode, "dataset", "commit", "5", *mine)
+    assert "no such data file" in refused(p2pnode, "dataset", "commit", "1", "--data", "nowhere.csv")
+    wanted = refused(p2pnode, "dataset", "commit", "1", *mine, "--signer", "0x" + "44" * 20)
+    said = re.search(r"`p2pnode (dataset vouch 1 .*)`", wanted)[1].split()
+    told = json.loads(p2pnode(*said, "--json")[1])
+    assert (told["provider"], told["signer"], told["rows"]) == (me, me, 3)
+    other = refused(
+        p2pnode, "dataset", "commit", "1", *mine, "--signer", "0x44" + me[4:], "--signature", told["signature"]
+    )
+    assert "did not sign just this" in other
+
+
+def _leave_the_dao(p2pnode, chain):
+    assert "$DMP, less than 1000" in refused(p2pnode, "dao", "unstake", "1000")
+    assert "you have asked nothing back" in refused(p2pnode, "dao", "withdraw")
+    assert "and their votes at once" in done(p2pnode, "dao", "unstake", "3.5")
+    assert "3.5 that you asked back are due in" in refused(p2pnode, "dao", "withdraw")
+    assert "asked back, not due yet    3.5" in p2pnode("dao", "status")[1]
+    chain.travel(DAO.exit_s)
+    assert json.loads(p2pnode("dao", "status", "--json")[1])["asked back and due"] == "3.5"
+    assert "take 3.5 $2PM that you asked back" in done(p2pnode, "dao", "withdraw")
 
 
 def test_another_chain_is_refused_before_anything_is_signed(p2pnode, home):
