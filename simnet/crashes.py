@@ -100,6 +100,7 @@ class CrashWorld(World):
 
     Attributes:
         died: the crashes that came to pass.
+        senders: who has sent anything.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class CrashWorld(World):
     ) -> None:
         super().__init__(scenario, sink, task)
         self.died: list[Crash] = []
+        self.senders: set[str] = set()
         self._payloads: dict[bytes, None] = {}
         listed = list(crashes)
         self._mortal = {
@@ -132,6 +134,7 @@ class CrashWorld(World):
 
     def _left(self, name: str, payload: bytes) -> None:
         self._payloads[payload] = None
+        self.senders.add(name)
         self._mortal[name].left()
 
     def _bury(self, crash: Crash, kept: MortalDisk) -> None:
