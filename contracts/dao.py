@@ -254,8 +254,52 @@ class RoyaltyVault(Contract):
     def pay(self, subnet_id: int, amount: int) -> Transaction:
         return self._send("pay", subnet_id, amount)
 
+    def divide(self, subnet_id: int) -> Transaction:
+        return self._send("divide", subnet_id)
+
     def claim(self, subnet_id: int, account: bytes) -> Transaction:
         return self._send("claim", subnet_id, account)
+
+    def grant(self, subnet_id: int, root: bytes, shares: int) -> Transaction:
+        """Grants contributors what a tree of `leaf_of` says, `shares` in all; the subnet's poster only."""
+        return self._send("grant", subnet_id, root, shares)
+
+    def disable_root(self, subnet_id: int, index: int) -> Transaction:
+        return self._send("disableRoot", subnet_id, index)
+
+    def claim_shares(
+        self, subnet_id: int, account: bytes, shares: int, index: int, proof: Sequence[bytes]
+    ) -> Transaction:
+        """Gives an account what a root granted to it, with what that has earned since; once, root by root."""
+        return self._send("claimShares", subnet_id, account, shares, index, list(proof))
+
+    def granted(self, subnet_id: int) -> View[int]:
+        """Shares that earn: in holders' hands, reserved for backers, or granted and not claimed yet."""
+        return self._ask(_int, "granted", subnet_id)
+
+    def given(self, subnet_id: int) -> View[int]:
+        """Shares in holders' hands."""
+        return self._ask(_int, "given", subnet_id)
+
+    def reserved_of(self, subnet_id: int) -> View[int]:
+        return self._ask(_int, "reservedOf", subnet_id)
+
+    def unclaimed_of(self, subnet_id: int, index: int) -> View[int]:
+        """Shares that a root granted and that nobody has claimed yet."""
+        return self._ask(_int, "unclaimedOf", subnet_id, index)
+
+    def was_given(self, subnet_id: int, index: int, account: bytes) -> View[bool]:
+        return self._ask(bool, "wasGiven", subnet_id, index, account)
+
+    def waiting(self, subnet_id: int) -> View[int]:
+        """What came in and is not divided yet, without what children of the subnet hold back."""
+        return self._ask(_int, "waiting", subnet_id)
+
+    def root_count(self, subnet_id: int) -> View[int]:
+        return self._ask(_int, "rootCount", subnet_id)
+
+    def leaf_of(self, subnet_id: int, account: bytes, shares: int) -> View[bytes]:
+        return self._ask(_bytes, "leafOf", subnet_id, account, shares)
 
     def balance_of(self, account: bytes, subnet_id: int) -> View[int]:
         return self._ask(_int, "balanceOf", account, subnet_id)

@@ -141,6 +141,20 @@ class Divided:
 
 
 @dataclass(frozen=True, slots=True)
+class SharesGranted:
+    subnet_id: int
+    index: int
+    shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharesTakenBack:
+    subnet_id: int
+    index: int
+    shares: int
+
+
+@dataclass(frozen=True, slots=True)
 class SharesGiven:
     subnet_id: int
     account: bytes
@@ -196,6 +210,8 @@ DaoEvent = (
     | FeePaid
     | Divided
     | SharesGiven
+    | SharesGranted
+    | SharesTakenBack
     | DividendPaid
     | DatasetCommitted
     | StakeNoted
@@ -222,6 +238,8 @@ DAO_EVENTS: Final = (
     FeePaid,
     Divided,
     SharesGiven,
+    SharesGranted,
+    SharesTakenBack,
     DividendPaid,
     DatasetCommitted,
     StakeNoted,

@@ -13,6 +13,10 @@ DAO_WORDS: Final[dict[str, str]] = {
     ),
     "AlreadyDrafted": "the very same draft {draftId} stands already; another salt makes another draft",
     "AlreadySuperseded": "commitment {id} of subnet {subnetId} has been superseded by {by} already",
+    "BeyondGrant": (
+        "{wanted:units} royalty shares are claimed by root {index} of subnet {subnetId}, and of those that it grants"
+        " {left:units} are left"
+    ),
     "BeyondPool": "{wanted:units} royalty shares of subnet {subnetId} are wanted, and {left:units} are left",
     "BeyondPot": "{due:units} $2PM are due from pot {pot} of subnet {subnetId}, and it has {left:units}; fund it",
     "BeyondTreasury": "the treasury holds {available:units} to spend, less than {amount:units}",
@@ -84,6 +88,7 @@ DAO_WORDS: Final[dict[str, str]] = {
     ),
     "RoyaltiesClosed": "subnet {subnetId} has no royalty shares; only the DAO opens them",
     "RoyaltiesOpen": "the royalty shares of subnet {subnetId} were minted already",
+    "SharesGivenBefore": "{account} was given its royalty shares of root {index} of subnet {subnetId} already",
     "StrategiesNotAscending": "strategy {strategy} is not above the one before it",
     "StringTooLong": "the text is too long: {str}",
     "StringsInsufficientHexLength": "{value} does not fit {length} hex digits",

@@ -5,12 +5,12 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {CumulativeRoots} from "./CumulativeRoots.sol";
+import {PostedRoots} from "./PostedRoots.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 
 /// @notice See {IRewardDistributor}.
-contract RewardDistributor is CumulativeRoots, IRewardDistributor {
+contract RewardDistributor is PostedRoots, IRewardDistributor {
     using SafeERC20 for IERC20;
 
     uint256 private constant ALL_BPS = 10_000;
@@ -33,7 +33,7 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
         uint48 activationDelay,
         address treasury,
         address authority
-    ) CumulativeRoots(subnets, activationDelay) AccessManaged(authority) {
+    ) PostedRoots(subnets, activationDelay) AccessManaged(authority) {
         TOKEN = token;
         TREASURY = treasury;
     }
@@ -52,6 +52,11 @@ contract RewardDistributor is CumulativeRoots, IRewardDistributor {
         _add(subnetId, Pot.Data, rest - compute);
         emit Funded(subnetId, msg.sender, amount);
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function postRoot(uint256 subnetId, bytes32 root) external returns (uint256 index) {
+        return _post(subnetId, root);
     }
 
     /// @inheritdoc IRewardDistributor

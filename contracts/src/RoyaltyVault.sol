@@ -6,13 +6,13 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ERC6909} from "@openzeppelin/contracts/token/ERC6909/ERC6909.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {CumulativeRoots} from "./CumulativeRoots.sol";
+import {PostedRoots} from "./PostedRoots.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {IRoyaltyVault} from "./interfaces/IRoyaltyVault.sol";
 import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 
 /// @notice See {IRoyaltyVault}.
-contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
+contract RoyaltyVault is ERC6909, PostedRoots, IRoyaltyVault {
     using SafeERC20 for IERC20;
 
     /// @notice Shares of every subnet: a million, with 18 decimals.
@@ -20,6 +20,13 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
     uint256 private constant ALL_BPS = 10_000;
     /// @dev Dividends of one share are kept as fixed-point numbers of 128 binary places.
     uint256 private constant POINT = 1 << 128;
+
+    /// @param left shares that nobody has claimed yet
+    /// @param since what one share had earned when they were granted
+    struct Grant {
+        uint256 left;
+        uint256 since;
+    }
 
     IERC20 public immutable TOKEN;
     IRewardDistributor public immutable REWARDS;
@@ -31,11 +38,16 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
     /// @inheritdoc IRoyaltyVault
     mapping(uint256 subnetId => uint256) public waiting;
     /// @inheritdoc IRoyaltyVault
-    mapping(uint256 subnetId => uint256) public given;
+    mapping(uint256 subnetId => uint256) public returned;
+    /// @inheritdoc IRoyaltyVault
+    mapping(uint256 subnetId => uint256) public granted;
     /// @inheritdoc IRoyaltyVault
     mapping(uint256 subnetId => uint256) public reservedOf;
     /// @inheritdoc IRoyaltyVault
-    mapping(uint256 subnetId => mapping(address account => uint256)) public earnedOf;
+    mapping(uint256 subnetId => uint256) public unclaimed;
+    /// @inheritdoc IRoyaltyVault
+    mapping(uint256 subnetId => mapping(uint256 index => mapping(address account => bool))) public wasGiven;
+    mapping(uint256 subnetId => mapping(uint256 index => Grant)) private _grants;
 
     constructor(
         IERC20 token,
@@ -43,7 +55,7 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
         ISubnetRegistry subnets,
         uint48 activationDelay,
         address authority
-    ) CumulativeRoots(subnets, activationDelay) AccessManaged(authority) {
+    ) PostedRoots(subnets, activationDelay) AccessManaged(authority) {
         TOKEN = token;
         REWARDS = rewards;
     }
@@ -54,6 +66,7 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
         if (reserved > SUPPLY) revert BeyondPool(subnetId, reserved, SUPPLY);
         _isOpen[subnetId] = true;
         reservedOf[subnetId] = reserved;
+        granted[subnetId] = reserved;
         _mint(address(this), subnetId, SUPPLY);
         emit RoyaltiesOpened(subnetId, reserved);
     }
@@ -64,26 +77,40 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
         if (shares > left) revert BeyondPool(subnetId, shares, left);
         reservedOf[subnetId] = left - shares;
         emit SharesGiven(subnetId, account, shares, true);
-        _transfer(address(this), account, subnetId, shares);
+        // They were granted before anything came in.
+        _give(subnetId, account, shares, 0);
+    }
+
+    /// @inheritdoc IRoyaltyVault
+    function grant(uint256 subnetId, bytes32 root, uint256 shares) external returns (uint256 index) {
+        index = _post(subnetId, root);
+        uint256 left = balanceOf(address(this), subnetId) - reservedOf[subnetId] - unclaimed[subnetId];
+        if (shares > left) revert BeyondPool(subnetId, shares, left);
+        _divide(subnetId);
+        _grants[subnetId][index] = Grant(shares, _perShare[subnetId]);
+        unclaimed[subnetId] += shares;
+        granted[subnetId] += shares;
+        emit SharesGranted(subnetId, index, shares);
     }
 
     /// @inheritdoc IRoyaltyVault
     function claimShares(
         uint256 subnetId,
         address account,
-        uint256 cumulative,
+        uint256 shares,
         uint256 index,
         bytes32[] calldata proof
-    ) external returns (uint256 shares) {
-        _checkLeaf(subnetId, index, leafOf(subnetId, account, cumulative), proof);
-        uint256 before = earnedOf[subnetId][account];
-        if (cumulative <= before) revert NothingDue(account, cumulative, before);
-        earnedOf[subnetId][account] = cumulative;
-        shares = cumulative - before;
-        uint256 left = balanceOf(address(this), subnetId) - reservedOf[subnetId];
-        if (shares > left) revert BeyondPool(subnetId, shares, left);
+    ) external {
+        _checkLeaf(subnetId, index, leafOf(subnetId, account, shares), proof);
+        if (wasGiven[subnetId][index][account]) revert SharesGivenBefore(subnetId, index, account);
+        wasGiven[subnetId][index][account] = true;
+        Grant storage from = _grants[subnetId][index];
+        (uint256 left, uint256 since) = (from.left, from.since);
+        if (shares > left) revert BeyondGrant(subnetId, index, shares, left);
+        from.left = left - shares;
+        unclaimed[subnetId] -= shares;
         emit SharesGiven(subnetId, account, shares, false);
-        _transfer(address(this), account, subnetId, shares);
+        _give(subnetId, account, shares, since);
     }
 
     /// @inheritdoc IRoyaltyVault
@@ -122,29 +149,58 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
     }
 
     /// @inheritdoc IRoyaltyVault
-    function leafOf(uint256 subnetId, address account, uint256 cumulative) public view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), subnetId, account, cumulative));
+    function given(uint256 subnetId) external view returns (uint256) {
+        return granted[subnetId] - reservedOf[subnetId] - unclaimed[subnetId];
     }
 
-    /// @dev Before shares move, what came in so far goes to those who hold them.
+    /// @inheritdoc IRoyaltyVault
+    function unclaimedOf(uint256 subnetId, uint256 index) external view returns (uint256) {
+        return _grants[subnetId][index].left;
+    }
+
+    /// @inheritdoc IRoyaltyVault
+    function leafOf(uint256 subnetId, address account, uint256 shares) public view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), subnetId, account, shares));
+    }
+
+    /// @dev Before shares move, what came in so far goes to those who hold them. Shares that come back are granted no more.
     function _update(address from, address to, uint256 subnetId, uint256 shares) internal override {
         _divide(subnetId);
-        if (from == address(this)) given[subnetId] += shares;
-        else if (from != address(0)) _accrue(subnetId, from);
-        if (to == address(this) && from != address(0)) given[subnetId] -= shares;
-        else if (to != address(this)) _accrue(subnetId, to);
+        if (from != address(0) && from != address(this)) _accrue(subnetId, from);
+        if (to != address(this)) _accrue(subnetId, to);
+        else if (from != address(0)) granted[subnetId] -= shares;
         super._update(from, to, subnetId, shares);
     }
 
-    /// @dev A share's dividend is rounded up, each holder's down. Together holders could claim a unit too much only after
+    /// @inheritdoc PostedRoots
+    function _takenBack(uint256 subnetId, uint256 index) internal override {
+        Grant storage back = _grants[subnetId][index];
+        uint256 shares = back.left;
+        back.left = 0;
+        _divide(subnetId);
+        unclaimed[subnetId] -= shares;
+        granted[subnetId] -= shares;
+        returned[subnetId] += _worth(subnetId, shares, back.since);
+        emit SharesTakenBack(subnetId, index, shares);
+    }
+
+    /// @dev Shares out of the vault, with what they earned since one had earned `since`.
+    function _give(uint256 subnetId, address account, uint256 shares, uint256 since) private {
+        // To itself it would pay what nobody could take out again.
+        if (account == address(this)) revert ERC6909InvalidReceiver(account);
+        _transfer(address(this), account, subnetId, shares);
+        _owed[subnetId][account] += _worth(subnetId, shares, since);
+    }
+
+    /// @dev A share's dividend is rounded up, what holders get down. Together they could claim a unit too much only after
     ///      POINT / SUPPLY, that is 3 * 10^14, divisions: all of Ethereum's gas would not do for so many.
     function _divide(uint256 subnetId) private {
-        (uint256 amount, uint256 holders) = (waiting[subnetId], given[subnetId]);
-        if (amount == 0 || holders == 0) return;
-        waiting[subnetId] = 0;
+        (uint256 amount, uint256 back, uint256 shares) = (waiting[subnetId], returned[subnetId], granted[subnetId]);
+        if (amount + back == 0 || shares == 0) return;
+        (waiting[subnetId], returned[subnetId]) = (0, 0);
         uint256 toParents = _payParents(subnetId, amount);
-        uint256 own = amount - toParents;
-        _perShare[subnetId] += Math.mulDiv(own, POINT, holders, Math.Rounding.Ceil);
+        uint256 own = amount + back - toParents;
+        _perShare[subnetId] += Math.mulDiv(own, POINT, shares, Math.Rounding.Ceil);
         emit Divided(subnetId, own, toParents);
     }
 
@@ -165,7 +221,11 @@ contract RoyaltyVault is ERC6909, CumulativeRoots, IRoyaltyVault {
 
     function _earned(uint256 subnetId, address account) private view returns (uint256) {
         if (account == address(this)) return 0;
-        uint256 since = _perShare[subnetId] - _seen[subnetId][account];
-        return Math.mulDiv(balanceOf(account, subnetId), since, POINT);
+        return _worth(subnetId, balanceOf(account, subnetId), _seen[subnetId][account]);
+    }
+
+    /// @dev What shares have earned since one of them had earned `since`.
+    function _worth(uint256 subnetId, uint256 shares, uint256 since) private view returns (uint256) {
+        return Math.mulDiv(shares, _perShare[subnetId] - since, POINT);
     }
 }

@@ -114,7 +114,8 @@ contract SubnetGovernor is
         if (voted.proposalId == 0 || voted.subnetId != 0) revert NotSubmitted(draftId);
         subnetId = SUBNETS.subnetCount() + 1;
         voted.subnetId = subnetId;
-        uint256 reserved = ALL_SHARES * terms.economics.backerBps / ALL_BPS;
+        // What nobody backed nobody could claim, and what it earns would be lost.
+        uint256 reserved = voted.backed == 0 ? 0 : ALL_SHARES * terms.economics.backerBps / ALL_BPS;
         _reserved[draftId] = reserved;
         emit DraftFounded(draftId, subnetId);
         uint256 made = SUBNETS.found(terms);

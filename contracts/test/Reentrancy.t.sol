@@ -406,7 +406,7 @@ contract ReentrancyTest is World {
     function _royalties() private returns (RoyaltyVault royalties) {
         royalties = new RoyaltyVault(_token, _rewards(), _ground.SUBNETS(), 0, address(_powers));
         _approved(address(royalties));
-        royalties.open(1, 1e24);
+        royalties.open(1, 4e20);
         royalties.giveReserved(1, address(_thief), 1e20);
         royalties.giveReserved(1, address(this), 3e20);
     }

@@ -5,7 +5,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {RewardDistributor} from "../src/RewardDistributor.sol";
 import {SubnetRegistry} from "../src/SubnetRegistry.sol";
 import {TwoPMToken} from "../src/TwoPMToken.sol";
-import {ICumulativeRoots} from "../src/interfaces/ICumulativeRoots.sol";
+import {IPostedRoots} from "../src/interfaces/IPostedRoots.sol";
 import {IRewardDistributor} from "../src/interfaces/IRewardDistributor.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Ground, bound} from "./Economy.sol";
@@ -111,7 +111,7 @@ contract RewardHandler is Handler {
     }
 
     function _active(uint256 subnet, uint256 index) private view returns (bool) {
-        ICumulativeRoots.Root memory root = _rewards.rootOf(subnet, index);
+        IPostedRoots.Root memory root = _rewards.rootOf(subnet, index);
         return !root.disabled && root.activeFrom <= vm.getBlockTimestamp();
     }
 
@@ -198,7 +198,7 @@ contract RewardDistributorTest is Kit {
         _post(100, 50);
         _claim(_ann, 100, 0);
         bytes32[] memory proof = Tree.proof(_inner, 0);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.NothingDue.selector, _ann, 100, 100));
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.NothingDue.selector, _ann, 100, 100));
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _ann, 100, 0, proof);
     }
 
@@ -208,12 +208,12 @@ contract RewardDistributorTest is Kit {
         uint48 active = uint48(vm.getBlockTimestamp());
         bytes32[] memory proof = Tree.proof(_inner, 0);
         vm.warp(active - 1);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.RootNotActive.selector, 1, 0, active, false));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.RootNotActive.selector, 1, 0, active, false));
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _ann, 100, 0, proof);
         _rewards.disableRoot(1, 0);
         vm.assertTrue(_rewards.rootOf(1, 0).disabled, "disabled");
         vm.warp(active);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.RootNotActive.selector, 1, 0, active, true));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.RootNotActive.selector, 1, 0, active, true));
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _ann, 100, 0, proof);
     }
 
@@ -225,16 +225,16 @@ contract RewardDistributorTest is Kit {
         vm.prank(_poster);
         _rewards.postRoot(2, Tree.root(_inner));
         vm.warp(vm.getBlockTimestamp() + DELAY);
-        bytes memory wrong = abi.encodeWithSelector(ICumulativeRoots.WrongProof.selector, 1, 0);
+        bytes memory wrong = abi.encodeWithSelector(IPostedRoots.WrongProof.selector, 1, 0);
         vm.expectRevert(wrong);
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _bob, 100, 0, proof);
         vm.expectRevert(wrong);
         _rewards.claim(1, IRewardDistributor.Pot.Data, _ann, 100, 0, proof);
         vm.expectRevert(wrong);
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _ann, 101, 0, proof);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.WrongProof.selector, 2, 0));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.WrongProof.selector, 2, 0));
         _rewards.claim(2, IRewardDistributor.Pot.Compute, _ann, 100, 0, proof);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.UnknownRoot.selector, 1, 1));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.UnknownRoot.selector, 1, 1));
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _ann, 100, 1, proof);
         vm.chainId(vm.getChainId() + 1);
         vm.expectRevert(wrong);
@@ -264,12 +264,12 @@ contract RewardDistributorTest is Kit {
         _rewards.claim(1, IRewardDistributor.Pot.Dao, _ann, 1, 0, new bytes32[](0));
         vm.assertEq(_rewards.payDao(1), 50);
         vm.assertEq(_token.balanceOf(_treasury), 50);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.NothingDue.selector, _treasury, 50, 50));
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.NothingDue.selector, _treasury, 50, 50));
         _rewards.payDao(1);
     }
 
     function test_onlyThePosterPosts() public {
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.NotPoster.selector, 1, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.NotPoster.selector, 1, address(this)));
         _rewards.postRoot(1, "root");
     }
 
@@ -278,9 +278,9 @@ contract RewardDistributorTest is Kit {
         vm.prank(_ann);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _ann));
         _rewards.disableRoot(1, 0);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.UnknownRoot.selector, 1, 9));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.UnknownRoot.selector, 1, 9));
         _rewards.disableRoot(1, 9);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.UnknownRoot.selector, 1, 9));
+        vm.expectRevert(abi.encodeWithSelector(IPostedRoots.UnknownRoot.selector, 1, 9));
         _rewards.rootOf(1, 9);
     }
 
@@ -325,7 +325,7 @@ contract RewardDistributorTest is Kit {
         _prepare(_ann);
         vm.assertEq(_rewards.claimedOf(1, IRewardDistributor.Pot.Compute, _ann), 100);
         bytes32[] memory proof = Tree.proof(_inner, 0);
-        vm.expectRevert(abi.encodeWithSelector(ICumulativeRoots.NothingDue.selector, _ann, 100, 100));
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.NothingDue.selector, _ann, 100, 100));
         _rewards.claim(1, IRewardDistributor.Pot.Compute, _ann, 100, 0, proof);
     }
 

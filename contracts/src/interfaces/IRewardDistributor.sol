@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ICumulativeRoots} from "./ICumulativeRoots.sol";
+import {IPostedRoots} from "./IPostedRoots.sol";
 
 /// @title Rewards in $2PM for those who verify, compute and bring data, and the DAO's share
 /// @notice What is funded is split at once into four pots by the subnet's economics; a later change of those changes
-///         nothing that is here already. Claims never exceed their pot.
-interface IRewardDistributor is ICumulativeRoots {
+///         nothing that is here already. Claims never exceed their pot. Roots are over what each account has earned from the
+///         subnet's beginning: amounts only ever grow, so any active root is as good as the newest for what it holds.
+interface IRewardDistributor is IPostedRoots {
     /// @notice For what something was earned.
     enum Pot {
         Verifier,
@@ -36,10 +37,14 @@ interface IRewardDistributor is ICumulativeRoots {
     event RewardClaimed(uint256 indexed subnetId, address indexed account, Pot pot, uint256 amount);
 
     error NotClaimable(Pot pot);
+    error NothingDue(address account, uint256 cumulative, uint256 claimed);
     error BeyondPot(uint256 subnetId, Pot pot, uint256 due, uint256 left);
 
     /// @notice Puts $2PM (approved before) into a subnet's pots.
     function fund(uint256 subnetId, uint256 amount) external;
+
+    /// @notice Posts a root; the subnet's poster only.
+    function postRoot(uint256 subnetId, bytes32 root) external returns (uint256 index);
 
     /// @notice Pays an account what it has earned beyond what it was paid; anyone may call for it.
     /// @param cumulative all that it has earned for this pot's work

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @title Merkle roots over what every account has earned in a subnet from its beginning
+/// @title Merkle roots over what accounts have earned in a subnet
 /// @notice The subnet's poster posts them; each becomes active after `ACTIVATION_DELAY`, and until then, and later too, the
-///         guardian can disable it. Amounts only ever grow, so any active root is as good as the newest for what it holds.
-interface ICumulativeRoots {
+///         guardian can disable it.
+interface IPostedRoots {
     /// @param root of a tree of double hashes keccak256(keccak256(abi.encode(...))), pairs sorted (as OpenZeppelin's): its
     ///        first 26 bytes, which are compared; the event has all of it
     /// @param activeFrom from this time on it counts, seconds
@@ -22,10 +22,6 @@ interface ICumulativeRoots {
     error UnknownRoot(uint256 subnetId, uint256 index);
     error RootNotActive(uint256 subnetId, uint256 index, uint48 activeFrom, bool disabled);
     error WrongProof(uint256 subnetId, uint256 index);
-    error NothingDue(address account, uint256 cumulative, uint256 claimed);
-
-    /// @notice Posts a root; the subnet's poster only.
-    function postRoot(uint256 subnetId, bytes32 root) external returns (uint256 index);
 
     /// @notice Disables a root for good; the guardian only.
     function disableRoot(uint256 subnetId, uint256 index) external;
