@@ -304,10 +304,6 @@ class RoyaltyVault(Contract):
     def balance_of(self, account: bytes, subnet_id: int) -> View[int]:
         return self._ask(_int, "balanceOf", account, subnet_id)
 
-    def given(self, subnet_id: int) -> View[int]:
-        """Shares in holders' hands."""
-        return self._ask(_int, "given", subnet_id)
-
     def dividend_of(self, subnet_id: int, account: bytes) -> View[int]:
         return self._ask(_int, "dividendOf", subnet_id, account)
 
