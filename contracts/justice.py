@@ -76,6 +76,12 @@ def wrong_sum_offence(subnet_id: int, operator: bytes, height: int, cell: int) -
     )
 
 
+def equivocation_offence(subnet_id: int, operator: bytes, kind: int, height: int, place: int) -> bytes:
+    """The name under which the court reports two statements for one slot."""
+    types = ["string", "uint256", "address", "uint8", "uint64", "uint64"]
+    return keccak(encode(types, ("equivocation", subnet_id, operator, kind, height, place)))
+
+
 class Court(Contract):
     """See contracts/src/interfaces/ICourt.sol. Signatures have 64 bytes (EIP-2098)."""
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from p2pnode.errors import ChainError, NoCourtError
 from p2pnode.ports import Chain, Clock
 from p2pnode.supervision import Observer
-from protocols.verification.proofs import SumProof
+from protocols.verification.proofs import Contradiction, Proof
 
 T = TypeVar("T")
 
@@ -35,9 +35,9 @@ class Justice:
         self._chain, self._clock, self._observe, self._turn = chain, clock, observe, turn % TURNS
         self.reporting = 0
 
-    async def prosecute(self, proof: SumProof) -> None:
+    async def prosecute(self, proof: Proof) -> None:
         """Brings a proof to the court and sees its sentence through; a failure is shown with its reason."""
-        about = {"height": proof.stated.height, "cell": proof.stated.cell, "culprit": proof.culprit.hex()}
+        about = _about(proof)
         try:
             self.reporting += 1
             try:
@@ -68,3 +68,10 @@ class Justice:
 
     async def _wait(self, seconds: float) -> None:
         await self._clock.sleep_until(self._clock.now() + seconds)
+
+
+def _about(proof: Proof) -> dict[str, object]:
+    if isinstance(proof, Contradiction):
+        one = proof.first
+        return {"height": one.height, "kind": one.kind, "place": one.place, "culprit": proof.operator.hex()}
+    return {"height": proof.stated.height, "cell": proof.stated.cell, "culprit": proof.culprit.hex()}

@@ -44,8 +44,7 @@ from protocols.rounds.release import ReleaseRule, WrongShares
 from protocols.rounds.seen import SeenDealings
 from protocols.rounds.suspects import seats
 from protocols.types import Address, Height, PeerKey, Role, Secret
-from protocols.verification.proofs import KIND as OFFENCE
-from protocols.verification.proofs import PROOF_MAX_BYTES, SumProof
+from protocols.verification.contradiction import proofs_in
 from protocols.wire.codec import decode, encode
 from protocols.wire.envelope import signer
 from protocols.wire.messages import NO_SUSPECTS, Header
@@ -184,7 +183,7 @@ class Node:
         self._justice = Justice(ports.chain, ports.clock, self._observe, turn=self.me[0])
         chunks = self.learner.schema.layout.ciphertexts
         self._paymaster = Paymaster(ports.chain, ports.clock, self._observe, ports.folder, chunks)
-        self._offences = [record.payload for record in records if record.kind == OFFENCE]
+        self._offences = list(proofs_in(records))
         self._directory = Directory(ports.transport, self._sign, int(ports.clock.now() * 1000))
         self._neighbours = Neighbours(
             ports, self._directory, self._tasks, self._config.bootstrap, keep=self._config.keep_peers
@@ -205,7 +204,7 @@ class Node:
             delay_s = self.me[0] % 16  # one is enough: the others find it done
             self.anchor(Anchor(anchored[-1], delay_s))
         for proof in self._offences:
-            self.prosecute(Prosecute(decode(proof, SumProof, PROOF_MAX_BYTES)))
+            self.prosecute(Prosecute(proof))
 
     def _bind(self, records: tuple[Journal, ...]) -> None:
         """A folder belongs to one subnet: what it did there must not be taken for what it does elsewhere."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from protocols.types import Address, Digest, PeerKey, Role, Verdict
-from protocols.verification.proofs import Statements, SumProof
+from protocols.verification.proofs import Proof, Statements
 from protocols.verification.scores import Share
 
 T = TypeVar("T")
@@ -240,14 +240,14 @@ class Chain(Protocol):
         """Signs what the operator answers for with its stake; None where nobody has one."""
         ...
 
-    async def prosecute(self, proof: SumProof) -> bool:
+    async def prosecute(self, proof: Proof) -> bool:
         """Brings a proof to the court; False if the court knows of the offence already.
 
         Raises `p2pnode.errors.NoCourtError` if this node knows of none.
         """
         ...
 
-    async def punish(self, proof: SumProof) -> float | None:
+    async def punish(self, proof: Proof) -> float | None:
         """Has executed what the court knows; the seconds until that may be tried again, None once it is settled."""
         ...
 

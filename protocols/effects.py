@@ -8,7 +8,7 @@ from typing import Any
 
 from protocols.told import Told
 from protocols.types import Digest, Height, PeerKey
-from protocols.verification.proofs import SumProof
+from protocols.verification.proofs import Proof
 from protocols.wire.envelope import Signed
 from protocols.wire.messages import Header, HeaderCertificate
 
@@ -122,7 +122,7 @@ class Attest:
 class Prosecute:
     """Bring this proof to the court, unless somebody has."""
 
-    proof: SumProof
+    proof: Proof
 
 
 @dataclass(frozen=True, slots=True)

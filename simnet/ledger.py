@@ -16,7 +16,8 @@ from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, Claim, OperatorRecord, SubnetRecord
 from protocols.encryption.ring import PRIMES
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret, short
-from protocols.verification.proofs import Statements, SumProof, proof_holds
+from protocols.verification.contradiction import contradiction
+from protocols.verification.proofs import Contradiction, Proof, Statements, proof_holds
 from protocols.verification.scores import Share
 from simnet.memory import GENESIS
 
@@ -49,8 +50,8 @@ class Ledger:
         self._attested: dict[tuple[int, Address], Digest] = {}
         self.asked: list[tuple[Address, int, Digest]] = []
         """Every attestation that anybody asked for, granted or not: by whom, of which height, of which checkpoint."""
-        self.offences: set[tuple[Address, int, int]] = set()
-        """Wrong sums that were proven: operator, height and cell."""
+        self.offences: set[tuple[str, Address, int, int]] = set()
+        """What was proven: its name, the operator, height and cell."""
         self._final: Digest = NO_DIGEST
         self.subnet = SubnetRecord(
             SUBNET_ID, founder, params, task, 0, _contract(seed, "operators"), _contract(seed, "anchor")
@@ -134,13 +135,16 @@ class Ledger:
         """Who attested a checkpoint."""
         return tuple(sorted(who for (_, who), vote in self._attested.items() if vote == key))
 
-    def convict(self, proof: SumProof, statements: Statements) -> bool:
+    def convict(self, proof: Proof, statements: Statements) -> bool:
         """The court's judgement; False if it knows of the offence already."""
-        stated = proof.stated
-        operator = statements.signer_of_sum(stated, proof.signature)
-        if operator is None or stated.subnet != SUBNET_ID or not proof_holds(proof, PRIMES):
-            raise ChainError("the court refuses the proof")
-        offence = operator, stated.height, stated.cell
+        if isinstance(proof, Contradiction):
+            offence = _equivocation(proof, statements)
+        else:
+            stated = proof.stated
+            operator = statements.signer_of_sum(stated, proof.signature)
+            if operator is None or stated.subnet != SUBNET_ID or not proof_holds(proof, PRIMES):
+                raise ChainError("the court refuses the proof")
+            offence = "wrong sum", operator, stated.height, stated.cell
         known = offence in self.offences
         self.offences.add(offence)
         return not known
@@ -237,13 +241,13 @@ class VirtualChain:
         """The operator's signatures, with its real key; None without one."""
         return self._statements
 
-    async def prosecute(self, proof: SumProof) -> bool:
+    async def prosecute(self, proof: Proof) -> bool:
         """Whether it was news."""
         assert self._statements is not None
         statements = self._statements
         return await self._ledger.transact(lambda: self._ledger.convict(proof, statements))
 
-    async def punish(self, proof: SumProof) -> float | None:  # noqa: ARG002  # no stake is taken here
+    async def punish(self, proof: Proof) -> float | None:  # noqa: ARG002  # no stake is taken here
         """Nothing is to be waited for: what the court knows is settled."""
         await trio.lowlevel.checkpoint()
         return None
@@ -264,6 +268,19 @@ class VirtualChain:
 
     async def attest(self, record: AnchorRecord, epoch: int) -> None:  # noqa: ARG002  # for a signature; none is made
         await self._ledger.transact(lambda: self._ledger.attest(self._operator, record.key))
+
+
+def _equivocation(proof: Contradiction, statements: Statements) -> tuple[str, Address, int, int]:
+    """As the court judges it: two signatures by one operator, one slot, and not the same."""
+    one, other = (proof.first, proof.first_signature), (proof.second, proof.second_signature)
+    signers = {statements.signer_of(*one), statements.signer_of(*other)}
+    if (
+        signers != {proof.operator}
+        or proof.first.subnet != SUBNET_ID
+        or contradiction(proof.operator, one, other) is None
+    ):
+        raise ChainError("the court refuses the proof")
+    return "equivocation", proof.operator, proof.first.height, proof.first.place
 
 
 def _contract(seed: int, name: str) -> Address:

@@ -34,7 +34,7 @@ from p2pnode.chain.wallet import Step, Wallet, shown
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord, Block, Chain, Claim, OperatorRecord, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
-from protocols.verification.proofs import Statements, SumProof
+from protocols.verification.proofs import Proof, Statements
 from protocols.verification.scores import Share
 
 FAUCET_TIMEOUT_S: Final = 30.0
@@ -179,11 +179,11 @@ class EvmChain(Chain):
         """Signs what the operator answers for with its stake."""
         return OperatorStatements(self._sender.account, self.chain_id, self.reader.registry)
 
-    async def prosecute(self, proof: SumProof) -> bool:
+    async def prosecute(self, proof: Proof) -> bool:
         """Brings a proof to the court; False if the court knows of the offence already."""
         return await self._courts.prosecute(proof, self.statements)
 
-    async def punish(self, proof: SumProof) -> float | None:
+    async def punish(self, proof: Proof) -> float | None:
         """Has what was proven executed; the seconds until that may be tried again, None once it is done."""
         return await self._courts.punish(proof, self.statements)
 

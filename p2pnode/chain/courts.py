@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import astuple
 from typing import Final
 
 from contracts.bindings import Transaction
-from contracts.justice import Court, Leaf, Offence, Position, SlashingManager, Sum, wrong_sum_offence
+from contracts.justice import (
+    Court,
+    Leaf,
+    Offence,
+    Position,
+    SlashingManager,
+    Sum,
+    equivocation_offence,
+    wrong_sum_offence,
+)
 from p2pnode.chain.reader import ChainReader
 from p2pnode.chain.sender import RefusedError
 from p2pnode.errors import ChainError, NoCourtError
 from protocols.types import Address
-from protocols.verification.proofs import ProvenLeaf, Statements, SumProof
+from protocols.verification.proofs import Contradiction, Proof, ProvenLeaf, Statements
 
 NOBODY: Final = bytes(20)
 
@@ -24,7 +34,7 @@ class Courts:
     ) -> None:
         self._reader, self._send, self._court = reader, send, court
 
-    async def prosecute(self, proof: SumProof, statements: Statements) -> bool:
+    async def prosecute(self, proof: Proof, statements: Statements) -> bool:
         """Reports what a proof shows; False if somebody has.
 
         Raises:
@@ -37,7 +47,7 @@ class Courts:
         await self._send(_transaction(self._where(), proof))
         return True
 
-    async def punish(self, proof: SumProof, statements: Statements) -> float | None:
+    async def punish(self, proof: Proof, statements: Statements) -> float | None:
         """Executes the sentence; the seconds until it may be tried again, None once it is settled.
 
         Raises:
@@ -63,12 +73,8 @@ class Courts:
                 raise
         return None
 
-    async def _known(self, proof: SumProof, statements: Statements) -> Offence:
-        stated = proof.stated
-        operator = statements.signer_of_sum(stated, proof.signature)
-        if operator is None:
-            raise ChainError("nobody signed what the proof is against")
-        offence = wrong_sum_offence(stated.subnet, operator, stated.height, stated.cell)
+    async def _known(self, proof: Proof, statements: Statements) -> Offence:
+        offence = _offence(proof, statements)
         return await self._reader.ask((await self._manager()).offence_of(offence))
 
     async def _manager(self) -> SlashingManager:
@@ -80,7 +86,28 @@ class Courts:
         return self._court
 
 
-def _transaction(court: Address, proof: SumProof) -> Transaction:
+def _offence(proof: Proof, statements: Statements) -> bytes:
+    """Its name at the slashing manager; raises `ChainError` if the proof is against nobody."""
+    if isinstance(proof, Contradiction):
+        one, other = proof.first, proof.second
+        signers = [
+            statements.signer_of(one, proof.first_signature),
+            statements.signer_of(other, proof.second_signature),
+        ]
+        if signers != [proof.operator] * 2:
+            raise ChainError("one operator has to have signed both of what contradicts itself")
+        return equivocation_offence(one.subnet, proof.operator, one.kind, one.height, one.place)
+    stated = proof.stated
+    operator = statements.signer_of_sum(stated, proof.signature)
+    if operator is None:
+        raise ChainError("nobody signed what the proof is against")
+    return wrong_sum_offence(stated.subnet, operator, stated.height, stated.cell)
+
+
+def _transaction(court: Address, proof: Proof) -> Transaction:
+    if isinstance(proof, Contradiction):
+        one, other = astuple(proof.first), astuple(proof.second)
+        return Court(court).equivocation(one, proof.first_signature, other, proof.second_signature)
     said = proof.stated
     stated = Sum(said.subnet, said.epoch, said.height, said.cell, said.chunks, said.roots, said.summed, said.sum_root)
     position = Position(proof.chunk, proof.prime, proof.index, proof.summed_at)

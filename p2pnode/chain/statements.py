@@ -18,7 +18,7 @@ from eth_typing import Hash32
 from eth_utils.crypto import keccak
 
 from protocols.types import Address, Digest
-from protocols.verification.proofs import SumStatement
+from protocols.verification.proofs import Stated, SumStatement
 
 DOMAIN_TYPE: Final = keccak(text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 STATEMENT_TYPE: Final = keccak(
@@ -103,10 +103,24 @@ class OperatorStatements:
 
     def signer_of_sum(self, stated: SumStatement, signature: bytes) -> Address | None:
         """Whose signature it is; None: nobody's."""
+        return self.signer_of(self.of_sum(stated), signature)
+
+    def of_sum(self, stated: SumStatement) -> Stated:
+        """The same as the chain knows it."""
+        kind, *rest = astuple(sum_stated(stated))
+        return Stated(int(kind), *rest)
+
+    def signer_of(self, stated: Stated, signature: bytes) -> Address | None:
+        """Whose signature of any statement it is; None: nobody's."""
         try:
-            return signer(signature, sum_stated(stated), self._chain_id, self._registry)
+            return signer(signature, statement_of(stated), self._chain_id, self._registry)
         except ValueError:
             return None
+
+
+def statement_of(stated: Stated) -> Statement:
+    """What is signed; raises `ValueError` if nobody makes such statements."""
+    return Statement(Kind(stated.kind), stated.subnet, stated.epoch, stated.height, stated.place, stated.value)
 
 
 def sum_stated(stated: SumStatement) -> Statement:

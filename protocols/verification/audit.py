@@ -32,6 +32,7 @@ from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
 from protocols.updates.chunks import chunk_roots, update_root
 from protocols.updates.totals import total_of
+from protocols.verification.contradiction import Announcements, accuse, contradiction
 from protocols.verification.proofs import Statements, SumStatement, WrongSum, sum_statement
 from protocols.wire.messages import (
     NO_SUSPECTS,
@@ -106,6 +107,7 @@ class Audit(Machine[State]):
         self._gatherer = Gatherer(view, height, scheme, chunks, keep=False, anywhere=True)
         self._announced: dict[int, Announced] = {}
         self._unjudged: dict[tuple[int, PeerKey], Aggregate] = {}
+        self._said = Announcements()
         self._roots: dict[int, dict[int, Roots]] = {}  # of our own sums, by cell and stripe
         self._sealing: set[tuple[int, int]] = set()
         self._opening: set[int] = set()
@@ -122,6 +124,7 @@ class Audit(Machine[State]):
             return [Blame(event.sender, f"is no aggregator of cell {cell}")]
         first = self._early.setdefault((cell, event.sender), event)
         evidence = evidence_of(first.signed, event.signed)
+        self._said.note(event.sender, event.message)
         return [] if evidence is None else accusation(self._height, evidence)
 
     def certified(self, event: Certified, now: float) -> Effects:
@@ -145,8 +148,10 @@ class Audit(Machine[State]):
         if cell not in self._announced:
             self._announced[cell] = Announced(self._view, self._height, cell, self._chunks)
         refused = self._announced[cell].accept(event.signed)
+        if event.sender in self._view.duties(self._height, cell, self._chunks):
+            self._said.note(event.sender, aggregate)
         if refused:
-            return refused
+            return [*refused, *self._contradictions(cell)]
         if aggregate.sets != list_digest(self._sets):
             return self._verdict(cell, event.sender, None, "another list")
         self._unjudged[cell, event.sender] = aggregate
@@ -217,7 +222,7 @@ class Audit(Machine[State]):
     def _judge(self, cell: int) -> Effects:
         """Verdicts on the announcements whose stripes are all recomputed."""
         roots = self._roots.get(cell, {})
-        effects: Effects = []
+        effects = self._contradictions(cell)
         for (at, aggregator), aggregate in list(self._unjudged.items()):
             if at != cell or not roots.keys() >= set(aggregate.stripes):
                 continue
@@ -235,12 +240,29 @@ class Audit(Machine[State]):
                 effects += self._verdict(cell, aggregator, None, reason)
         return effects
 
+    def _contradictions(self, cell: int) -> Effects:
+        """What operators stated of this cell's certified set in two ways, once its manifests are here."""
+        if cell not in self._roots:
+            return []
+        effects: Effects = []
+        for sender in self._view.duties(self._height, cell, self._chunks):
+            pair = self._said.doubled(cell, sender)
+            said = [] if pair is None else [(each, self._answered_for(cell, sender, each)) for each in pair]
+            signed = [(self._statements.of_sum(of), each.statement) for each, of in said if self._statements and of]
+            found = contradiction(self._view.accounts[sender], *signed) if len(signed) == 2 else None
+            if found is not None:
+                self._said.prove(cell, sender)
+                effects += accuse(found)
+        return effects
+
     def _answered_for(self, cell: int, aggregator: PeerKey, aggregate: Aggregate) -> SumStatement | None:
         """What the aggregator's operator signed for it; None if it signed nothing, or something else."""
         if self._statements is None or len(aggregate.statement) != STATEMENT_BYTES:
             return None
         manifests = [self._gatherer.manifest(each.manifest) for each in self._contributions(cell)]
         known = tuple(each for each in manifests if each is not None)
+        if len(known) < len(manifests):
+            return None
         stated = sum_statement(self._view, self._height, aggregate, self._chunks, known)
         signer = self._statements.signer_of_sum(stated, aggregate.statement)
         return stated if signer is not None and signer == self._view.accounts.get(aggregator) else None

@@ -20,7 +20,7 @@ from protocols.rounds.cells import indices
 from protocols.rounds.epoch import EpochView
 from protocols.types import Address, Digest, Height, PeerKey
 from protocols.updates.chunks import update_root, verify_chunk
-from protocols.wire.codec import U8, U16, U32, Bytes64, Size
+from protocols.wire.codec import U8, U16, U32, U64, Bytes32, Bytes64, Size
 from protocols.wire.messages import Aggregate, Manifest
 
 LEAF_BYTES: Final = 8 * merkle.LEAF_RESIDUES
@@ -54,6 +54,34 @@ class SumStatement:
     sum_root: Digest
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """Any statement as the chain knows it: contracts/src/Statements.sol says what kind, place and value mean."""
+
+    kind: U8
+    subnet: U64
+    epoch: U64
+    height: U64
+    place: U64
+    value: Bytes32
+
+    @property
+    def slot(self) -> tuple[int, int, int, int]:
+        """An operator may make one statement for each."""
+        return self.kind, self.subnet, self.height, self.place
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """What the operator stated once, and otherwise. Whoever makes one has verified both signatures."""
+
+    operator: Address
+    first: Stated
+    first_signature: Bytes64
+    second: Stated
+    second_signature: Bytes64
+
+
 class Statements(Protocol):
     """The operator's own signature, and everybody's: they need another curve and another hash than the rules have."""
 
@@ -63,6 +91,14 @@ class Statements(Protocol):
 
     def signer_of_sum(self, stated: SumStatement, signature: bytes) -> Address | None:
         """Whose signature it is; None: nobody's."""
+        ...
+
+    def of_sum(self, stated: SumStatement) -> Stated:
+        """The same as the chain knows it."""
+        ...
+
+    def signer_of(self, stated: Stated, signature: bytes) -> Address | None:
+        """Whose signature of any statement it is; None: nobody's."""
         ...
 
 
@@ -120,6 +156,10 @@ class SumProof:
     summed_at: U32
     contributions: Annotated[tuple[ProvenLeaf, ...], Size(1, CELL_MAX)]
     result: ProvenLeaf
+
+
+Proof = SumProof | Contradiction
+"""What a court judges."""
 
 
 def proof_holds(proof: SumProof, primes: Sequence[int]) -> bool:

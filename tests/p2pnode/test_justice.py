@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import trio
 
 from p2pnode.errors import ChainError, NoCourtError
 from p2pnode.justice import PATIENCE_S, TURN_S, Justice
-from protocols.types import Digest, Height, PeerKey
-from protocols.verification.proofs import ProvenLeaf, SumProof, SumStatement
+from protocols.types import Address, Digest, Height, PeerKey
+from protocols.verification.proofs import Contradiction, Proof, ProvenLeaf, Stated, SumProof, SumStatement
 from simnet.memory import VirtualClock
 from tests.p2pnode.kit import Seen
 
@@ -33,19 +34,23 @@ class Court:
             raise found
         return found
 
-    async def prosecute(self, _: SumProof) -> Any:
+    async def prosecute(self, _: Proof) -> Any:
         await trio.lowlevel.checkpoint()
         return self._answer("prosecute")
 
-    async def punish(self, _: SumProof) -> Any:
+    async def punish(self, _: Proof) -> Any:
         await trio.lowlevel.checkpoint()
         return self._answer("punish")
 
 
-async def told(court: Court, turn: int = 0) -> list[tuple[str, Any]]:
+ONE = Stated(5, 1, 0, 3, 2, bytes(32))
+TWICE = Contradiction(Address(b"o" * 20), ONE, bytes(64), replace(ONE, value=b"v" * 32), bytes(64))
+
+
+async def told(court: Court, turn: int = 0, proof: Proof = PROOF) -> list[tuple[str, Any]]:
     seen = Seen()
     justice = Justice(court, VirtualClock(), seen, turn)  # type: ignore[arg-type]  # all that it asks of a chain
-    await justice.prosecute(PROOF)
+    await justice.prosecute(proof)
     assert justice.reporting == 0
     return [(name, dict(fields)) for name, fields in seen.events]
 
@@ -77,3 +82,8 @@ async def test_without_a_court_it_is_said_at_once(autojump_clock: object) -> Non
     court = Court([NoCourtError("no court is known")], [])
     assert await told(court) == [("prosecute-failed", {**ABOUT, "reason": "no court is known"})]
     assert len(court.asked) == 1
+
+
+async def test_a_contradiction_is_brought_as_a_wrong_sum_is(autojump_clock: object) -> None:
+    about = {"height": 3, "kind": 5, "place": 2, "culprit": (b"o" * 20).hex()}
+    assert await told(Court([True], [None]), proof=TWICE) == [("prosecuted", about), ("punished", about)]

@@ -4,10 +4,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from p2pnode.chain.roles import account_of
+from p2pnode.chain.statements import Kind, OperatorStatements, Statement, sign
 from p2pnode.errors import ChainError
 from p2pnode.ports import AnchorRecord
-from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role
-from simnet.ledger import Ledger, VirtualChain
+from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret
+from protocols.verification.contradiction import contradiction
+from protocols.verification.proofs import Stated
+from simnet.ledger import CHAIN_ID, Ledger, VirtualChain
 from simnet.memory import GENESIS
 
 HEADER, CHILD, PARAMS = (Digest(bytes([number]) * 32) for number in (1, 2, 3))
@@ -131,3 +135,25 @@ async def test_who_may_propose_and_attest_what(autojump_clock: MockClock, ledger
     await validator.attest(found, 0)
     with pytest.raises(ChainError, match="already"):
         await validator.attest(found, 0)
+
+
+async def test_the_court_of_this_world_convicts_who_contradicts_itself_and_nobody_else(ledger: Ledger) -> None:
+    key = account_of(Secret(b"\x07" * 32))
+    operator, registry = Address(bytes.fromhex(key.address[2:])), ledger.subnet.operators
+    one = Statement(Kind.AGGREGATE, 1, 0, 3, 2, b"v" * 32)
+    other = replace(one, value=b"w" * 32)
+    pair = [
+        (Stated(int(each.kind), 1, 0, 3, 2, each.value), sign(key, each, CHAIN_ID, registry)) for each in (one, other)
+    ]
+    found = contradiction(operator, *pair)
+    assert found is not None
+    statements = OperatorStatements(key, CHAIN_ID, registry)
+    assert [ledger.convict(found, statements) for _ in range(2)] == [True, False]
+    for wrong in (
+        replace(found, operator=address(9)),
+        replace(found, second=found.first, second_signature=found.first_signature),
+        replace(found, second_signature=found.first_signature),
+    ):
+        with pytest.raises(ChainError, match="the court refuses"):
+            ledger.convict(wrong, statements)
+    assert ledger.offences == {("equivocation", operator, 3, 2)}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from p2pnode.chain.statements import Kind, OperatorStatements, Statement, digest, sign, signer, step_value, sum_value
 from protocols.types import Address, Digest, Height
-from protocols.verification.proofs import SumStatement
+from protocols.verification.proofs import Stated, SumStatement
 
 ACCOUNT = Account.from_key(b"\x07" * 32)
 ME = Address(bytes.fromhex(ACCOUNT.address[2:]))
@@ -54,6 +54,17 @@ def test_an_operator_answers_for_a_sum_and_for_nothing_else():
         assert mine.signer_of_sum(other, signature) != ME
     assert OperatorStatements(ACCOUNT, 78, REGISTRY).signer_of_sum(said, signature) != ME
     assert mine.signer_of_sum(said, b"\xff" * 64) is None
+
+
+def test_any_statement_is_read_by_its_fields_as_the_chain_knows_them():
+    said = SumStatement(3, 5, Height(27), 2, 40, (Digest(b"a" * 32),), 16, Digest(b"s" * 32))
+    mine = OperatorStatements(ACCOUNT, 77, REGISTRY)
+    stated = mine.of_sum(said)
+    assert stated == Stated(5, 3, 5, 27, 2, sum_value(40, said.roots, 16, said.sum_root))
+    assert mine.signer_of(stated, mine.sign_sum(said)) == ME
+    assert mine.signer_of(replace(stated, place=3), mine.sign_sum(said)) != ME
+    assert mine.signer_of(replace(stated, kind=9), mine.sign_sum(said)) is None
+    assert mine.signer_of(stated, b"\xff" * 64) is None
 
 
 def test_signatures_repeat():
