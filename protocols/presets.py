@@ -9,11 +9,6 @@ from protocols.errors import LocalError
 from protocols.params import Params
 from protocols.security.claims import Assumptions, Claims, Finding, broken, findings
 
-ARMOURED: Final = False
-"""Whether the armoured round is complete: it is built, but has not stood its thousands of rounds against random
-adversaries. While it has not, no preset that claims safety among strangers starts. This is the one switch;
-`p2pnode params explain` works either way."""
-
 PRESETS: Final = {
     "dev": Params(),
     "testnet": Params(
@@ -114,23 +109,11 @@ def explain(params: Params) -> tuple[Finding, ...]:
 
 
 def require_startable(params: Params) -> Params:
-    """The parameters themselves, if a node may start under them.
+    """The parameters themselves, if they reach what their preset claims.
 
     Raises:
-        LocalError: nobody knows their preset, they do not reach what it claims, or it is not safe to start yet.
+        LocalError: nobody knows their preset, or they break a claim; each one that they break is named.
     """
-    require_claims(params)
-    if CLAIMED[params.preset] is not None and not ARMOURED:
-        raise LocalError(
-            f"preset {params.preset!r} cannot start yet: it promises safety among strangers, and the armoured round "
-            "(checked dealing, two-phase agreement) is not tried enough; use preset 'dev' among peers that follow the "
-            "protocol"
-        )
-    return params
-
-
-def require_claims(params: Params) -> None:
-    """Raises LocalError, naming each claim that the parameters break, unless they reach what their preset claims."""
     preset(params.preset)
     failed = broken(params, ASSUMED[params.preset], CLAIMED[params.preset])
     if failed:
@@ -139,6 +122,7 @@ def require_claims(params: Params) -> None:
             f"preset {params.preset!r} is refused with these parameters, which do not reach what it claims: {reasons}. "
             f"`p2pnode params explain {params.preset}` shows what would; preset 'dev' claims nothing"
         )
+    return params
 
 
 def _reached(finding: Finding) -> str:

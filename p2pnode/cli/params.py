@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from protocols.errors import LocalError
 from protocols.params import Params
-from protocols.presets import ASSUMED, CLAIMED, PRESETS, REASONS, explain, preset, require_claims
+from protocols.presets import ASSUMED, CLAIMED, PRESETS, REASONS, explain, preset, require_startable
 from protocols.security.claims import Finding
 
 _WIDTH = 130
@@ -52,7 +52,7 @@ def show(name: str | None, changes: Iterable[str], *, as_json: bool) -> None:
         for params in wanted:
             _print(params, console)
     for params in wanted:
-        require_claims(params)
+        require_startable(params)
 
 
 def _plain(params: Params) -> dict[str, object]:

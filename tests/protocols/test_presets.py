@@ -4,16 +4,15 @@ from dataclasses import fields
 
 import pytest
 
-from protocols import presets
 from protocols.errors import LocalError
 from protocols.params import Params
-from protocols.presets import ASSUMED, CLAIMED, PRESETS, REASONS, explain, preset, require_claims, require_startable
+from protocols.presets import ASSUMED, CLAIMED, PRESETS, REASONS, explain, preset, require_startable
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_reaches_what_it_claims(name: str) -> None:
     assert PRESETS[name].preset == name
-    require_claims(PRESETS[name])
+    assert require_startable(preset(name)) == PRESETS[name]
     assert all(finding.holds for finding in explain(PRESETS[name]))
 
 
@@ -33,16 +32,6 @@ def test_a_preset_with_weaker_parameters_is_refused_with_the_claim_that_fails() 
         require_startable(PRESETS["testnet"].with_(k_min=5))
     with pytest.raises(LocalError, match="encrypts every update claimed, plaintext"):
         require_startable(PRESETS["paranoid"].with_(scheme="plaintext"))
-
-
-def test_what_claims_safety_among_strangers_waits_for_the_armoured_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert require_startable(preset("dev")) == Params()
-    for name in ("testnet", "paranoid"):
-        monkeypatch.setattr(presets, "ARMOURED", False)
-        with pytest.raises(LocalError, match="armoured round"):
-            require_startable(preset(name))
-        monkeypatch.setattr(presets, "ARMOURED", True)
-        assert require_startable(preset(name)) == PRESETS[name]
 
 
 def test_unknown_presets_are_refused() -> None:

@@ -108,6 +108,15 @@ def test_dishonest_peers_of_a_scenario_do_not_change_what_the_others_agree_on() 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("preset", ["testnet", "paranoid"])
+def test_presets_for_strangers_train_in_their_own_committees_and_cells(preset: str) -> None:
+    outcome, history = simulated(task="digits", peers=32, preset=preset)
+    assert len(set(outcome.digests.values())) == 1
+    assert history.sums_opened == 4, "two cells of sixteen in each of two rounds"
+    assert history.finalised == {0, 1}
+
+
+@pytest.mark.slow
 def test_digits_reaches_its_accuracy() -> None:
     outcome, history = simulated(task="digits", peers=24, rounds=10)
     assert history.last_metrics["accuracy"] >= 0.95
