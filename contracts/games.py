@@ -137,6 +137,14 @@ class DisputeGame(Contract):
     def ends_at(self, game: int) -> View[int]:
         return self._ask(_int, "endsAt", game)
 
+    def bond_wei(self) -> View[int]:
+        """What a challenge takes."""
+        return self._ask(_int, "BOND_WEI")
+
+    def payout_s(self) -> View[int]:
+        """For how long after its end a game does not pay."""
+        return self._ask(_int, "PAYOUT_SECONDS")
+
     def longest(self) -> View[int]:
         return self._ask(_int, "longest")
 

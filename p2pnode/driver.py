@@ -31,6 +31,7 @@ from protocols.effects import (
     BeginRound,
     Blame,
     Conclude,
+    Differ,
     Effect,
     Fetch,
     Finish,
@@ -98,6 +99,8 @@ class LedgerHands(Protocol):
     def anchor(self, effect: Anchor) -> None: ...
 
     def attest(self, effect: Attest) -> None: ...
+
+    def differ(self, effect: Differ) -> None: ...
 
     def prosecute(self, effect: Prosecute) -> None: ...
 
@@ -341,6 +344,8 @@ class Driver:
                 self._hands.anchor(effect)
             case Attest():
                 self._hands.attest(effect)
+            case Differ():
+                self._hands.differ(effect)
             case Prosecute():
                 self._hands.prosecute(effect)
             case _:

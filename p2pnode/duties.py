@@ -58,6 +58,22 @@ class Duties:
         with self._under_way():
             await self._until_done("attest", header, lambda: self._try_attest(header))
 
+    def lineage(self, record: AnchorRecord, records: Sequence[AnchorRecord]) -> tuple[Header, ...] | None:
+        """The certified rounds that a checkpoint closes, above the one on which it builds.
+
+        Empty if it is not the certified one of its height; None if this node cannot tell.
+        """
+        header = self._headers.get(record.header_digest)
+        if header is None or header.slot.height != record.height:
+            known = header is not None or any(each.slot.height == record.height for each in self._headers.values())
+            return () if known else None
+        parent, rounds = self._parent_key(header, records), [header]
+        if parent is None:
+            return None
+        while (below := self._headers.get(rounds[0].parent)) and not self._params.anchored(below.slot.height):
+            rounds.insert(0, below)
+        return tuple(rounds) if parent == record.parent_key else ()
+
     async def _try_anchor(self, header: Header, alone_at: float) -> str | None:
         """One attempt; None if the header stands now, else what is missing."""
         records = await self._chain.anchors(0)

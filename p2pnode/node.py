@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Final
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pnode.chain.roles import binding_message
 from p2pnode.data.schema import Examples
 from p2pnode.directory import Directory
+from p2pnode.disputes import Disputes
 from p2pnode.driver import LEDGER, Driver, Team
 from p2pnode.duties import Duties
 from p2pnode.epoch_watch import EpochWatch
@@ -31,8 +32,9 @@ from p2pnode.services import INFO, Info
 from p2pnode.share_keys import ShareKeys
 from p2pnode.supervision import Observer, Supervisor
 from p2pnode.team import MachineFactory, RoundContext, default_machines
+from p2pnode.verdicts import STEP, SUMS, Verdicts
 from protocols.checkpoints.machine import Ledger, certified_headers, genesis, restore, restore_height
-from protocols.effects import Adopt, Anchor, Attest, BeginRound, Finish, Head, Journal, Prosecute, Store
+from protocols.effects import Adopt, Anchor, Attest, BeginRound, Differ, Finish, Head, Journal, Prosecute, Store
 from protocols.encryption.schemes import scheme
 from protocols.errors import LocalError, MalformedError
 from protocols.events import EpochKnown, Received, Started
@@ -69,6 +71,7 @@ class NodeConfig:
         held_out: judge the model on the task's built-in held-out rows after each round.
         registry: the subnet registry's address, told to strangers who ask for `INFO`.
         bootstrap: multiaddrs to begin with.
+        challenge: put down bonds against checkpoints that this validator found to be false.
         keep_peers: keep peers in the node's folder, to come back by without a bootstrap peer.
         linger_s: seconds for which it still serves others after the last round.
         seed: of the model's initialisation; the subnet's, not the node's.
@@ -85,6 +88,7 @@ class NodeConfig:
     seed: int = 0
     privacy_budget: float = 0.0
     keep_peers: bool = False
+    challenge: bool = False
 
 
 def protocol_prefix(chain_id: int, subnet: SubnetRecord) -> str:
@@ -152,6 +156,8 @@ class Node:
                 self._tasks.serve(name, task)
             if (finder := self._ports.finder) is not None:
                 self._tasks.serve("discovery", lambda: self._neighbours.listen(finder))
+            if (arena := self._ports.chain.arena) is not None:
+                self._tasks.serve("disputes", lambda: self._disputes.run(arena))
             self._owe_anchors()
             await self._finished.wait()
             await self._linger()
@@ -181,6 +187,22 @@ class Node:
         )
         self._duties = Duties(ports.chain, ports.clock, self._observe, params)
         self._justice = Justice(ports.chain, ports.clock, self._observe, turn=self.me[0])
+        self._verdicts = Verdicts(records)
+        self._disputes = Disputes(
+            ports.chain,
+            ports.clock,
+            ports.transport,
+            self._observe,
+            self._duties,
+            self._verdicts,
+            params,
+            self._keep,
+            self.prosecute,
+            records,
+            judges=Role.VALIDATOR in self._config.roles,
+            challenges=self._config.challenge,
+            turn=self.me[0],
+        )
         chunks = self.learner.schema.layout.ciphertexts
         self._paymaster = Paymaster(ports.chain, ports.clock, self._observe, ports.folder, chunks)
         self._offences = list(proofs_in(records))
@@ -344,6 +366,8 @@ class Node:
         blob = self.learner.adopt(head, effect.model)
         if head.certificate is not None:
             self._duties.remember(head.certificate.header)
+            if effect.model is None:  # taken by our own outer step
+                self._note(head.certificate.header, STEP, right=True)
             self._account_for(head.certificate.header)
         self._driver.store(head.next_height - 1, Store(((head.params, blob),), durable=True))
         self._observe("bytes", {"sent": self._ports.transport.bytes_sent(), "by_kind": dict(self._driver.sent)})
@@ -373,8 +397,23 @@ class Node:
         """Anchors in the background."""
         self._tasks.guard("anchor", lambda: self._duties.anchor(effect))
 
+    def differ(self, effect: Differ) -> None:
+        """Remembers what was found; whoever is to judge it in a dispute will be asked."""
+        self._note(effect.header, effect.part, right=False)
+
+    def _note(self, header: Header, part: str, *, right: bool) -> None:
+        record = self._verdicts.note(header, part, right=right)
+        if record is not None and self._ports.chain.arena is not None:
+            self._driver.write(record)
+
+    async def _keep(self, records: Sequence[Journal]) -> None:
+        for record in records:
+            self._driver.write(record)
+        await self._ports.disk.commit()
+
     def attest(self, effect: Attest) -> None:
         """Attests in the background."""
+        self._note(effect.header, SUMS, right=True)
         self._tasks.guard("attest", lambda: self._duties.attest(effect.header))
 
     def prosecute(self, effect: Prosecute) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from protocols.types import Address, Digest, PeerKey, Role, Verdict
-from protocols.verification.proofs import Proof, Statements
+from protocols.verification.game import Game, Move
+from protocols.verification.proofs import Proof, Stated, Statements
 from protocols.verification.scores import Share
 
 T = TypeVar("T")
@@ -197,6 +198,50 @@ class Claim:
     proof: tuple[bytes, ...]
 
 
+class Arena(Protocol):
+    """Where disputes about a subnet's checkpoints are played, for one operator. Errors as `Chain`'s."""
+
+    async def games(self) -> tuple[Game, ...]:
+        """This subnet's games that have not paid yet."""
+        ...
+
+    async def disputable(self) -> tuple[AnchorRecord, ...]:
+        """The checkpoints on which a vote is under way, and which may still be challenged; not those that we have."""
+        ...
+
+    def ends(self, record: AnchorRecord, params: Digest) -> tuple[Digest, Digest]:
+        """The states with which a checkpoint's computation begins, and with which it ends if it leads to `params`."""
+        ...
+
+    async def challenge(self, record: AnchorRecord) -> None:
+        """Puts down the bond and says that a checkpoint is false."""
+        ...
+
+    async def play(self, game: Game, move: Move, record: AnchorRecord) -> None:
+        """Makes a move; that somebody was faster is as good. `Prove` is not played, but see `prove`."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Takes what paid games owe this operator, if anything."""
+        ...
+
+    def state(self, game: Game, epoch: int, result: Digest) -> tuple[Stated, bytes]:
+        """What this operator states of the last step, and its signature."""
+        ...
+
+    def stated(self, game: Game, epoch: int, result: Digest) -> Stated:
+        """What an operator states that says this of the last step."""
+        ...
+
+    async def validators(self, key: Digest) -> tuple[Address, ...]:
+        """Who decides a game about a checkpoint: those by whom the vote on it is weighed."""
+        ...
+
+    async def prove(self, game: Game, epoch: int, result: Digest, signatures: Mapping[Address, bytes]) -> bool:
+        """Ends a game by what two thirds of the validators state; False while these are too few."""
+        ...
+
+
 class Chain(Protocol):
     """The EVM chain, bound to one subnet and (where it sends) to one operator's key.
 
@@ -249,6 +294,11 @@ class Chain(Protocol):
 
     async def punish(self, proof: Proof) -> float | None:
         """Has executed what the court knows; the seconds until that may be tried again, None once it is settled."""
+        ...
+
+    @property
+    def arena(self) -> Arena | None:
+        """Where disputes are played; None if this node does not know."""
         ...
 
     async def voters(self, key: Digest) -> tuple[Address, ...]:

@@ -116,6 +116,7 @@ async def run_node(settings: NodeSettings, identity: Identity) -> None:
                     held_out=examples is not None,
                     privacy_budget=settings.privacy_budget or 0.0,
                     keep_peers=settings.keep_peers,
+                    challenge=settings.challenge,
                 )
                 workers = ThreadWorkers(settings.worker_threads)
                 ports = Ports(
@@ -266,6 +267,7 @@ async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> As
         chain_id=place.chain_id if known is None else known.chain_id,
         court=None if known is None else known["court"],
         rewards=None if known is None else known.get("rewards"),
+        disputes=None if known is None else known.get("disputes"),
     )
     try:
         yield chain

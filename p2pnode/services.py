@@ -19,6 +19,8 @@ BLOB: Final = "blob/1"
 PIECES: Final = "pieces/1"
 PIECE: Final = "piece/1"
 
+STEP: Final = "step/1"
+
 PART_BYTES: Final = 1 << 20
 BLOBS_PER_REQUEST: Final = 16
 RESPONSE_MAX_BYTES: Final = 4 << 20
@@ -64,6 +66,21 @@ class KeysResponse:
     """Signed `EpochKey` envelopes."""
 
     keys: Annotated[tuple[Annotated[bytes, Size(1, KEY_MAX_BYTES)], ...], Size(0, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """What a validator states of the last step of which dispute game."""
+
+    game: U64
+
+
+@dataclass(frozen=True, slots=True)
+class StepResponse:
+    """The state to which the step leads, and the operator's signature; both empty: it says nothing, or nothing yet."""
+
+    result: Annotated[bytes, Size(0, 32)]
+    signature: Annotated[bytes, Size(0, 64)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,11 @@ class NodeSettings(BaseSettings):
         gt=0,
         description="With data, only join subnets with differential privacy, and train until it costs this epsilon.",
     )
+    challenge: bool = Field(
+        False,
+        description="As a validator, with the deployment file: put bonds down against checkpoints that are voted on "
+        "and that this node found to be false. A bond is lost if two thirds of the validators found otherwise.",
+    )
     listen: str = Field(
         "/ip4/127.0.0.1/tcp/0",
         pattern=_LISTEN,

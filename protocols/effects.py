@@ -119,6 +119,18 @@ class Attest:
 
 
 @dataclass(frozen=True, slots=True)
+class Differ:
+    """This node has recomputed a certified header and found something else than it says.
+
+    Attributes:
+        part: "sums" (the cells' sums, or their total) or "step" (the parameters after the outer step).
+    """
+
+    header: Header
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prosecute:
     """Bring this proof to the court, unless somebody has."""
 
@@ -229,6 +241,7 @@ Effect = (
     | Tell
     | Anchor
     | Attest
+    | Differ
     | Prosecute
     | Conclude
     | Observe

@@ -13,7 +13,7 @@ from contracts.bindings import Checkpoint, checkpoint_key
 from p2pnode.chain.roles import account_of
 from p2pnode.chain.statements import OperatorStatements
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Block, Claim, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Arena, Block, Claim, OperatorRecord, SubnetRecord
 from protocols.encryption.ring import PRIMES
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret, short
 from protocols.verification.contradiction import contradiction
@@ -250,6 +250,11 @@ class VirtualChain:
     async def punish(self, proof: Proof) -> float | None:  # noqa: ARG002  # no stake is taken here
         """Nothing is to be waited for: what the court knows is settled."""
         await trio.lowlevel.checkpoint()
+        return None
+
+    @property
+    def arena(self) -> Arena | None:
+        """Nothing is disputed in this world."""
         return None
 
     async def voters(self, key: Digest) -> tuple[Address, ...]:

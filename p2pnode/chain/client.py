@@ -24,6 +24,7 @@ from contracts.economy import StakeVault
 from contracts.events import SubnetFounded
 from contracts.terms import Terms
 from p2pnode.chain.courts import Courts
+from p2pnode.chain.disputes import Disputes
 from p2pnode.chain.payouts import Payouts
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
@@ -32,7 +33,7 @@ from p2pnode.chain.statements import OperatorStatements
 from p2pnode.chain.voting import Voting
 from p2pnode.chain.wallet import Step, Wallet, shown
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Block, Chain, Claim, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Arena, Block, Chain, Claim, OperatorRecord, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
 from protocols.verification.proofs import Proof, Statements
 from protocols.verification.scores import Share
@@ -47,13 +48,20 @@ class EvmChain(Chain):
     """
 
     def __init__(
-        self, reader: ChainReader, key: Secret, court: Address | None = None, rewards: Address | None = None
+        self,
+        reader: ChainReader,
+        key: Secret,
+        court: Address | None = None,
+        rewards: Address | None = None,
+        disputes: Address | None = None,
     ) -> None:
         self.reader = reader
         self._key = key
         self._courts = Courts(reader, self._send, court)
         self._sender = Sender(reader.provider, reader.chain_id, key)
         self._payouts = None if rewards is None else Payouts(reader, self._send, self._sender.address, rewards)
+        account = self._sender.account
+        self._disputes = None if disputes is None else Disputes(reader, self._send, account, disputes)
         reader.on_reorg.append(self._sender.send_again)
         reader.on_head.append(self._sender.settle)
         self._voting = Voting(reader, self._sender)
@@ -187,6 +195,11 @@ class EvmChain(Chain):
         """Has what was proven executed; the seconds until that may be tried again, None once it is done."""
         return await self._courts.punish(proof, self.statements)
 
+    @property
+    def arena(self) -> Arena | None:
+        """Where disputes are played; None unless this node was told."""
+        return self._disputes
+
     async def voters(self, key: Digest) -> tuple[Address, ...]:
         """The validators whose votes for a checkpoint were counted."""
         return tuple(sorted((await self.reader.checkpoints()).voters[key]))
@@ -235,9 +248,10 @@ async def connect(
     chain_id: int | None = None,
     court: Address | None = None,
     rewards: Address | None = None,
+    disputes: Address | None = None,
 ) -> EvmChain:
     """An `EvmChain` with a reader of its own; arguments and errors as in `open_reader`."""
-    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court, rewards)
+    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court, rewards, disputes)
 
 
 async def found_subnet(

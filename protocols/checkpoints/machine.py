@@ -17,6 +17,7 @@ from protocols.effects import (
     AskHeads,
     BeginRound,
     Blame,
+    Differ,
     Effects,
     Fetch,
     Finish,
@@ -196,7 +197,8 @@ class Ledger(Machine[State]):
             return self._apply(now)  # a newer header arrived meanwhile: this step was towards the one before
         if event.params_digest == self._wanted.header.params_digest:
             return self._applied(None, now)
-        return self._diverged("our outer step gives other parameters than the certified")
+        differ = Differ(self._wanted.header, "step")
+        return [differ, *self._diverged("our outer step gives other parameters than the certified")]
 
     def step_failed(self, event: StepFailed, _: float) -> Effects:
         return self._diverged(event.reason)
@@ -247,8 +249,9 @@ class Ledger(Machine[State]):
         if self.state is not State.APPLYING:
             self.state, self._attempt, self._applying_since = State.APPLYING, 0, now
         if header.parent == self.head.header and header.total == NO_DIGEST:  # no cell counted: the parameters stay
-            same = header.params_digest == self.head.params
-            return self._applied(None, now) if same else self._diverged("no cell counted, yet the parameters moved")
+            if header.params_digest == self.head.params:
+                return self._applied(None, now)
+            return [Differ(header, "step"), *self._diverged("no cell counted, yet the parameters moved")]
         if header.parent == self.head.header:
             return [self._fetch("total", header.total, 4 + 4 * self._lanes)]
         return [self._fetch("model", header.params_digest, MODEL_MAX_BYTES)]

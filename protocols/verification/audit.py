@@ -15,7 +15,7 @@ import numpy as np
 
 from protocols.agreement.certificate import check_header, list_digest
 from protocols.agreement.evidence import accusation, evidence_of
-from protocols.effects import Attest, Blame, Effects, Fetch, Job, Observe, SetTimer, Tell
+from protocols.effects import Attest, Blame, Differ, Effects, Fetch, Job, Observe, SetTimer, Tell
 from protocols.encryption.layout import Layout
 from protocols.encryption.scheme import Lanes, PublicContext, Scheme
 from protocols.errors import RemoteError
@@ -343,4 +343,5 @@ class Audit(Machine[State]):
 
     def _refuse(self, reason: str) -> Effects:
         self.state = State.ATTESTED
-        return [Observe("refused-header", {"height": self._height, "reason": reason})]
+        assert self._header is not None
+        return [Observe("refused-header", {"height": self._height, "reason": reason}), Differ(self._header, "sums")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import trio
@@ -249,3 +249,30 @@ def test_only_so_many_headers_are_remembered() -> None:
     for height in range(2 * HEADERS_MAX):
         duties.remember(header(height))
     assert len(duties._headers) == HEADERS_MAX
+
+
+async def test_the_rounds_that_a_checkpoint_closes_are_told_from_forged_and_unknown_ones(
+    autojump_clock: MockClock,
+) -> None:
+    async with scene(anchor_every=2) as world:
+        duties, chain = world.duties(COMMITTEE[0])
+        for each in (FIRST, SECOND):
+            duties.remember(each)
+        await chain.anchor(1, header_digest(SECOND), NO_DIGEST, PARAMS)
+        (standing,) = records = await chain.anchors(0)
+        assert duties.lineage(standing, records) == (FIRST, SECOND)
+        for forged in (
+            replace(standing, header_digest=OTHERS),
+            replace(standing, parent_key=OTHERS),
+            replace(standing, height=3),
+        ):
+            assert duties.lineage(forged, records) == ()
+        assert duties.lineage(replace(standing, header_digest=OTHERS, height=9), records) is None
+        fourth = header(3, THIRD)
+        for each in (THIRD, fourth):
+            duties.remember(each)
+        above = replace(standing, height=3, header_digest=header_digest(fourth), parent_key=standing.key)
+        assert duties.lineage(above, records) == (THIRD, fourth)
+        late, _ = world.duties(VALIDATOR)
+        late.remember(fourth)
+        assert late.lineage(above, records) is None, "who came late cannot tell what it builds on"

@@ -50,6 +50,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "allow_plaintext": ("true", True),
         "k_min_least": ("3", 3),
         "privacy_budget": ("8", 8.0),
+        "challenge": ("true", True),
         "listen": ("/ip4/0.0.0.0/tcp/1", "/ip4/0.0.0.0/tcp/1"),
         "announce": ("/ip4/8.8.8.8/tcp/1, /dns4/example.org/tcp/2", ("/ip4/8.8.8.8/tcp/1", "/dns4/example.org/tcp/2")),
         "observe_address": ("true", True),

@@ -19,6 +19,7 @@ from protocols.effects import (
     Adopt,
     AskHeads,
     BeginRound,
+    Differ,
     Fetch,
     Head,
     Journal,
@@ -130,6 +131,8 @@ def test_where_our_step_gives_something_else_the_certified_model_is_taken(answer
     machine.handle(Fetched(fetch, (total(0),)), 0)
     effects = machine.handle(answer, 0)
     assert observed(effects, "diverged")
+    found = [] if isinstance(answer, StepFailed) else [Differ(CHAIN[0], "step")]
+    assert of(effects, Differ) == found, "a machine that fails has found nothing"
     (fetch,) = of(effects, Fetch)
     assert (fetch.purpose, fetch.digests) == ("model", (sha(model(0)),))
     assert of(machine.handle(Fetched(fetch, (model(0),)), 0), Adopt)[0].model == model(0)
@@ -268,6 +271,7 @@ def test_where_no_cell_counted_the_parameters_stay_and_nothing_is_fetched() -> N
 def test_where_no_cell_counted_but_the_parameters_moved_the_model_is_fetched() -> None:
     effects = ledger().handle(arrives(0, total=NO_DIGEST), 0)
     assert observed(effects, "diverged")
+    assert [each.part for each in of(effects, Differ)] == ["step"]
     assert [fetch.purpose for fetch in of(effects, Fetch)] == ["model"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from protocols.agreement.certificate import list_digest, signatures
 from protocols.agreement.evidence import decode_evidence
-from protocols.effects import Attest, Effects, Fetch, Job, Journal, SetTimer, Store
+from protocols.effects import Attest, Differ, Effects, Fetch, Job, Journal, SetTimer, Store
 from protocols.encryption.plaintext import PlaintextScheme
 from protocols.encryption.scheme import PublicContext
 from protocols.encryption.sharing import add_shares
@@ -253,6 +253,7 @@ def test_a_certified_header_that_binds_something_else_is_not_attested(header: He
     desk = Desk(served).handle(CERTIFIED, *HONEST).handle(certificate(header))
     (refusal,) = observed(desk.effects, "refused-header")
     assert reason in str(refusal["reason"])
+    assert of(desk.effects, Differ) == [Differ(header, "sums")]
     assert of(desk.effects, Attest) == []
     assert of(desk.handle(certificate(a_header())).effects, Attest) == []
 
