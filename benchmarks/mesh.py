@@ -218,7 +218,7 @@ def measure_rounds(peers: int, rounds: int, processes: int, extra: list[str]) ->
     """A simnet run; CPU and memory of its worker processes between the first and the last applied round."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        simnet = [sys.executable, "-m", "simnet.cli", "run", "--task", "digits", "--peers", str(peers)]
+        simnet = [sys.executable, "-m", "simnet.cli", "run", "--task", "digits", "--accounts", "--peers", str(peers)]
         command = [*simnet, "--rounds", str(rounds), "--processes", str(processes), "--out", str(out), *extra]
         command += [f"--param={name}={value}" for name, value in patience(peers).items()]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -69,6 +69,11 @@ def root(level: Sequence[Digest]) -> Digest:
     return level[0]
 
 
+def roots(residues: npt.NDArray[np.uint64], first: int) -> tuple[Digest, ...]:
+    """The roots of successive chunks, uint64[chunks, primes, degree], of which the first has this index."""
+    return tuple(root(leaves(index, chunk)) for index, chunk in enumerate(residues, first))
+
+
 def path(level: Sequence[Digest], position: int) -> tuple[Digest, ...]:
     """The siblings from a leaf up to the root; a promoted node has none on its level.
 

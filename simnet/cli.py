@@ -91,6 +91,7 @@ def run(
         str | None, typer.Option(help="The Ray cluster: auto, local (one of our own), HOST:PORT. Default: auto.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port of the first peer. Default: any free one.")] = None,
+    accounts: Annotated[bool, typer.Option("--accounts", help="Tell each node's CPU time in events.jsonl.")] = False,
 ) -> None:
     """Train one model across many peers, and leave summary.json, events.jsonl, params.npz and report.html in --out."""
     given = {name: value for name, value in locals().items() if value is not None and value is not False}
@@ -139,7 +140,7 @@ def trials(
         raise typer.Exit(1)
 
 
-MACHINE: Final = ("port", "processes", "engine", "address")
+MACHINE: Final = ("port", "processes", "engine", "address", "accounts")
 """What a run's folder does not bind: where the run goes on."""
 
 

@@ -50,7 +50,7 @@ def resumed_run(path: Path, machine: Mapping[str, object]) -> None:
 
     Args:
         path: the run's folder.
-        machine: the scenario's values that are this machine's business alone: port, processes, engine, address.
+        machine: the scenario's values that are this machine's business alone (simnet/cli.py).
 
     Raises:
         TwoPMError: as `new_run`.

@@ -124,6 +124,7 @@ class Scenario(BaseModel):
         churn: data peers that die and come back all the time (real backend, a process for each peer).
         chain: JSON-RPC URL of a chain to use instead of an embedded one.
         port: TCP port of the first peer, 0 for a free one (real backend).
+        accounts: tell every node's CPU time in the events (real backend); it costs some per cent of it.
         faults: what goes wrong on purpose, one `[[faults]]` each.
         adversaries: who is dishonest, one `[[adversaries]]` each.
         compute: how many of the data peers, the first ones, may be drawn into committees; all of them by default.
@@ -147,6 +148,7 @@ class Scenario(BaseModel):
     address: str = "auto"
     chain: str | None = None
     port: int = Field(0, ge=0, le=65535)
+    accounts: bool = False
     faults: tuple[Fault, ...] = ()
     adversaries: tuple[Adversary, ...] = ()
     compute: int | None = Field(None, ge=1)

@@ -70,7 +70,7 @@ class Crew:
         self._data = deal_data(scenario, self._task)
         self._members = {member.name: member for member in roster(scenario) if member.name in orders.members}
         self._workers = ThreadWorkers(max(1, (os.cpu_count() or 1) // scenario.processes))
-        self._accounts = Accounts()
+        self._accounts = Accounts() if scenario.accounts else None
         self._limits = limits_for(orders.host)
         self._bootstrap = ""
         self._started = {name: trio.Event() for name in self._members}
@@ -80,7 +80,8 @@ class Crew:
     async def run(self, commands: AsyncIterator[str]) -> None:
         """Brings everybody to life, obeys until the commands end."""
         await self._workers.run(warm_up, self._task, max(self._data, key=len))
-        trio.lowlevel.add_instrument(self._accounts)
+        if self._accounts is not None:
+            trio.lowlevel.add_instrument(self._accounts)
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._account)
             for member in self._members.values():
@@ -123,9 +124,8 @@ class Crew:
                 gate = self._gates[member.name] = Gate(transport)
                 observe("listening", {"address": transport.addresses[0]})
                 await self._started[member.name].wait()
-                ports = Ports(
-                    RealClock(), _fresh_secret, gate, chain, disk, Billing(self._workers, self._accounts), folder
-                )
+                workers = Billing(self._workers, self._accounts) if self._accounts is not None else self._workers
+                ports = Ports(RealClock(), _fresh_secret, gate, chain, disk, workers, folder)
                 bootstrap = () if transport.addresses[0] == self._bootstrap else (self._bootstrap,)
                 config = NodeConfig(
                     member.roles,
@@ -143,7 +143,8 @@ class Crew:
     async def _account(self) -> None:
         while True:
             self._tell(self._orders.worker, "resources", used())
-            self._tell(self._orders.worker, "cpu", {"seconds": self._accounts.seconds()})
+            if self._accounts is not None:
+                self._tell(self._orders.worker, "cpu", {"seconds": self._accounts.seconds()})
             await trio.sleep(RESOURCES_EVERY_S)
 
 

@@ -18,7 +18,7 @@ ARROWS = {
 }
 ONLY_IN = {
     "Pyfhel": ("protocols/encryption/pyfhel_ring.py",),
-    "numba": ("protocols/encryption/compiled.py",),
+    "numba": ("protocols/encryption/kernels.py",),
     "libp2p": ("p2pnode/transport/",),
     "jax": ("p2pnode/learning/",),
     "web3": ("p2pnode/chain/", "contracts/"),

@@ -13,6 +13,7 @@ from protocols.encryption.ring import DEGREE, PRIME_BITS, PRIMES, Ring, data_rin
 from protocols.encryption.scheme import Residues
 from protocols.errors import LocalError, MalformedError
 from protocols.params import CELL_MAX
+from protocols.types import Digest
 
 _ROW_BYTES = [packed_bytes(bits, DEGREE) for bits in PRIME_BITS]
 
@@ -44,6 +45,10 @@ class Ciphertexts:
         if total.shape != more.shape:
             raise LocalError("only updates of one size can be added")
         np.copyto(total, self.ring.add(total, more))
+
+    def roots(self, residues: Residues, first: int = 0) -> tuple[Digest, ...]:
+        """The digests of successive ciphertexts, the first of which has this index in its update."""
+        return self.ring.roots(residues, first)
 
     def pack(self, residues: Residues) -> tuple[bytes, ...]:
         """Each ciphertext's rows of residues, bit-packed one prime after the other."""

@@ -12,6 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from protocols import merkle
+from protocols.types import Digest
+
 Residues = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
@@ -100,6 +103,10 @@ class Ring:
         rest = (signed - quotient * self.primes.view(np.int64)).view(np.uint64)  # negative ones wrap to something huge
         residues: Residues = np.minimum(rest, rest + self.primes)
         return residues
+
+    def roots(self, residues: Residues, first: int) -> tuple[Digest, ...]:
+        """`merkle.roots`: what is compiled for the ring's products is compiled for its digests too."""
+        return merkle.roots(residues, first)
 
     def forward(self, residues: Residues) -> Residues:
         """Coefficients to NTT form, shape kept."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from protocols.encryption.layout import Layout
 from protocols.encryption.ring import Residues as Residues
-from protocols.types import Secret
+from protocols.types import Digest, Secret
 
 Lanes = npt.NDArray[np.int64]
 Share = npt.NDArray[np.uint32]
@@ -143,6 +143,10 @@ class Scheme(Protocol):
         Raises:
             RemoteError: not a key's bytes, or it does not prove itself on this sum.
         """
+        ...
+
+    def roots(self, residues: Residues, first: int = 0) -> tuple[Digest, ...]:
+        """The digests of successive ciphertexts (protocols/updates/chunks.py), the first of which has this index."""
         ...
 
     def pack(self, residues: Residues) -> tuple[bytes, ...]:

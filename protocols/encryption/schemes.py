@@ -25,8 +25,7 @@ def scheme(name: str, ciphertexts: int = 1) -> Scheme:
     }
     if name not in known:
         raise LocalError(f"unknown encryption scheme {name!r}; known: {', '.join(known)}")
-    transforms = known[name].needs_keys  # the comparison in plaintext only adds
-    return known[name](_compiled_ring() if transforms and ciphertexts >= COMPILED_FROM else data_ring())
+    return known[name](_compiled_ring() if ciphertexts >= COMPILED_FROM else data_ring())
 
 
 def _compiled_ring() -> Ring:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from protocols.encryption.scheme import Residues, Scheme
 from protocols.types import Digest
-from protocols.updates.chunks import chunk_roots, verify_chunks
+from protocols.updates.chunks import verify_chunks
 
 CHUNK_MAX_BYTES = 256 * 1024
 
@@ -39,7 +39,7 @@ def verify_ciphertexts(scheme: Scheme, packed: Sequence[bytes], roots: Sequence[
 
 def seal_sum(scheme: Scheme, residues: Residues, first: int = 0) -> Summed:
     """The job behind every sum: its digests and its wire form, the first ciphertext having this index."""
-    return Summed(residues, chunk_roots(residues, first), scheme.pack(residues))
+    return Summed(residues, scheme.roots(residues, first), scheme.pack(residues))
 
 
 def add(scheme: Scheme, contributions: Sequence[Verified]) -> Summed:

@@ -17,7 +17,7 @@ from protocols.rounds.dealing import Dealt, deal_key, sealed_digest
 from protocols.rounds.epoch import EpochView
 from protocols.told import CellOpened, Certified, Ready, Shortfall
 from protocols.types import Digest, Height, PeerKey, Secret
-from protocols.updates.chunks import chunk_roots, update_root
+from protocols.updates.chunks import update_root
 from protocols.wire import codec
 from protocols.wire.envelope import Signer, open_envelope
 from protocols.wire.messages import SEALED_MAX_BYTES, Manifest, Receipt, Submission
@@ -75,7 +75,7 @@ def encrypt_update(
     chunks: list[tuple[Digest, bytes]] = []
     for indices in layout.blocks():
         residues = scheme.encrypt(lanes, seed, context, layout, indices)
-        chunks += zip(chunk_roots(residues, indices.start), scheme.pack(residues), strict=True)
+        chunks += zip(scheme.roots(residues, indices.start), scheme.pack(residues), strict=True)
     root = update_root([root for root, _ in chunks])
     return Encrypted(tuple(chunks), deal_key(scheme, view, height, cell, dealer, root, seed, keys))
 

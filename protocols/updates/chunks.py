@@ -20,7 +20,7 @@ def chunk_root(residues: npt.NDArray[np.uint64], index: int) -> Digest:
 
 def chunk_roots(residues: Residues, first: int = 0) -> tuple[Digest, ...]:
     """The digests of successive chunks, uint64[ciphertexts, primes, degree], the first of which has this index."""
-    return tuple(chunk_root(chunk, index) for index, chunk in enumerate(residues, first))
+    return merkle.roots(residues, first)
 
 
 def update_root(roots: Sequence[Digest]) -> Digest:
@@ -48,8 +48,7 @@ def verify_chunks(packed: Sequence[bytes], expected: Sequence[Digest], scheme: S
     if len(packed) != len(expected):
         raise MalformedError(f"{len(packed)} chunks for {len(expected)} digests")
     residues = scheme.unpack(packed)
-    for index, (chunk, promised) in enumerate(zip(residues, expected, strict=True), first):
-        actual = chunk_root(chunk, index)
+    for index, (actual, promised) in enumerate(zip(scheme.roots(residues, first), expected, strict=True), first):
         if actual != promised:
             raise MalformedError(
                 f"chunk {index} has digest {short(actual)}, not {short(promised)}; fetch it from another peer"

@@ -30,7 +30,7 @@ from protocols.rounds.summing import Announced, Roots
 from protocols.rounds.suspects import after, spoiled_sets
 from protocols.told import Certified
 from protocols.types import NO_DIGEST, Digest, Height, PeerKey
-from protocols.updates.chunks import chunk_roots, update_root
+from protocols.updates.chunks import update_root
 from protocols.updates.totals import total_of
 from protocols.verification.contradiction import Announcements, accuse, contradiction
 from protocols.verification.proofs import Statements, SumStatement, WrongSum, sum_statement
@@ -183,7 +183,7 @@ class Audit(Machine[State]):
             return []
         self._sealing.add(place)
         first = indices(part.stripe, self._chunks).start
-        return [Job("seal", chunk_roots, (total, first), subject=place)]
+        return [Job("seal", self._scheme.roots, (total, first), subject=place)]
 
     def sealed(self, event: JobDone, _: float) -> Effects:
         cell, stripe = event.job.subject

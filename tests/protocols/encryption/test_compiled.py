@@ -3,13 +3,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.encryption import compiled
 from protocols.encryption.compiled import compiled_ring
 from protocols.encryption.layout import uniform
 from protocols.encryption.one_time_key import OneTimeKeyScheme
@@ -66,18 +64,6 @@ def test_ciphertexts_and_sums_do_not_depend_on_the_kernels() -> None:
     opened = fast.open(c0, context, released, 2, 1, uniform(lanes.size))
     assert (opened.lanes == lanes).all()
     assert opened.key == slow.open(c0, context, released, 2, 1, uniform(lanes.size)).key
-
-
-def test_where_nothing_can_be_kept_kernels_are_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse_a_cache(**options: bool) -> object:
-        if options.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    def kernel() -> None: ...
-
-    monkeypatch.setattr(numba, "njit", refuse_a_cache)
-    assert compiled._compiled(kernel) is kernel
 
 
 def test_small_updates_do_not_load_numba() -> None:
