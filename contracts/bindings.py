@@ -171,8 +171,15 @@ class SubnetRegistry(Contract):
     def set_economics(self, subnet_id: int, economics: Economics) -> Transaction:
         return self._send("setEconomics", subnet_id, economics.encoded())
 
+    def set_disputes(self, disputes: bytes) -> Transaction:
+        """Has subnets be founded only where stake outlasts these games and the sentence after them."""
+        return self._send("setDisputes", disputes)
+
     def open(self, subnet_id: int) -> Transaction:
         return self._send("open", subnet_id)
+
+    def disputes(self) -> View[bytes]:
+        return self._ask(_bytes, "disputes")
 
     def subnet_count(self) -> View[int]:
         return self._ask(_int, "subnetCount")

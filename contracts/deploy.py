@@ -24,7 +24,6 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import TransactionNotFound, Web3Exception
 from web3.types import RPCEndpoint
 
-from contracts.abi import function_selector
 from contracts.bindings import (
     Attestation,
     CheckpointAnchor,
@@ -34,9 +33,10 @@ from contracts.bindings import (
     Transaction,
 )
 from contracts.bn254 import Bn254Quorum
-from contracts.deploy_dao import Dao, found_dao, timelock, token_vault
+from contracts.deploy_dao import Dao, found_dao, timelock, token, token_vault
 from contracts.deploy_justice import deploy_justice
-from contracts.deploy_terms import DEV_CLIENTS, LIVE, Economics, unsafe
+from contracts.deploy_stake import EigenLayer, eigenlayer_source, exit_delay_s, local_source, read_eigenlayer
+from contracts.deploy_terms import DEV_CLIENTS, LIVE, Economics, longest_sentence_s, unsafe
 from contracts.economy import Authority, LocalStakeSource, StakeVault
 
 KEY_VARIABLE: Final = "TWOPM_DEPLOYER_KEY"
@@ -45,8 +45,6 @@ FAUCET_WEI: Final = 10**20
 ONE: Final = 10**18
 UNDER_WAY: Final = "under way"
 """In the deployment file: the step whose transaction was sent, or was about to be, when the run broke off."""
-VAULT_SLASHER: Final = 1
-"""The role of the stake source: it alone slashes vaults."""
 
 
 class DeployError(Exception):
@@ -55,7 +53,10 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where the contracts stand; addresses of 20 bytes, of the chain with this id and genesis hash."""
+    """Where the contracts stand; addresses of 20 bytes, of the chain with this id and genesis hash.
+
+    `vault` is zero where EigenLayer's stake counts.
+    """
 
     chain_id: int
     genesis: bytes
@@ -75,6 +76,7 @@ def deploy(
     economics: Economics | None = None,
     dao: Dao | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
+    eigenlayer: EigenLayer | None = None,
 ) -> Deployment:
     """Deploys what does not stand yet; blocks until all is mined (call it from a thread in async code).
 
@@ -85,13 +87,14 @@ def deploy(
         economics: what is fixed for good; None: what suits a dev chain on one, `LIVE` on any other. There, what is
             unsafe among strangers (`contracts.deploy_terms.unsafe`) is refused.
         changes: of `economics`, whichever they are, by field.
+        eigenlayer: if given, its stake counts, with its delays, instead of that of vaults of ours.
         dao: if given, the DAO is founded too and gets all powers; if not, the deployer keeps them.
 
     Raises:
         DeployError: the chain does not answer, refuses, or the file belongs to another chain.
     """
     try:
-        deployer = _Deployer(url, Account.from_key(key), out)
+        deployer = _Deployer(url, Account.from_key(key), out, eigenlayer)
         return deployer.run(deployer.terms(economics, dao, changes), dao)
     except RequestsConnectionError as error:
         raise DeployError(f"no chain answers at {url}; start one, or name another URL") from error
@@ -100,7 +103,8 @@ def deploy(
 
 
 class _Deployer:
-    def __init__(self, url: str, account: LocalAccount, out: Path) -> None:
+    def __init__(self, url: str, account: LocalAccount, out: Path, eigenlayer: EigenLayer | None = None) -> None:
+        self._eigenlayer = eigenlayer
         self._w3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 30}))
         self._account = account
         self._out = out
@@ -110,6 +114,8 @@ class _Deployer:
 
     def terms(self, economics: Economics | None, dao: Dao | None, changes: Mapping[str, Any]) -> Economics:
         """What is deployed; raises `DeployError` for what is unsafe, on whatever is no dev chain."""
+        if self._eigenlayer:
+            changes = {**changes, "exit_delay_s": exit_delay_s(self._eigenlayer, self._number)}
         if self._w3.client_version.lower().startswith(DEV_CLIENTS):
             return replace(economics or Economics(), **changes)
         terms = replace(economics or LIVE, **changes)
@@ -121,13 +127,7 @@ class _Deployer:
         me = bytes.fromhex(self._account.address[2:])
         authority = self.contract("authority", lambda: Authority.deployment(me))
         treasury = timelock(self, dao, me) if dao else me
-        delay = economics.exit_delay_s
-        vault = self.contract("vault", lambda: StakeVault.deployment(bytes(20), delay, treasury, authority))
-        vaults = {vault: ONE}
-        if dao:
-            vaults[token_vault(self, dao, me, delay, treasury, authority)] = dao.token_weight
-        source = self.contract("source", lambda: LocalStakeSource.deployment(list(vaults.items()), authority))
-        self._let_slash(Authority(authority), source, list(vaults))
+        vault, source = self._stake(economics, dao, treasury, authority)
         subnets = self.contract("subnets", lambda: SubnetRegistry.deployment(authority))
         operators = self.contract(
             "operators", lambda: OperatorRegistry.deployment(subnets, source, vault, economics.min_stake_wei)
@@ -137,6 +137,10 @@ class _Deployer:
         if dao:
             bases["anchor_bn254"] = self._aggregating(economics, subnets, authority)
         court = deploy_justice(self, economics, treasury, bases)
+        # Where nobody waits, on a dev chain, stake may be free before a game is over; elsewhere `terms` refuses that.
+        if self._exit_delay_s(source) > longest_sentence_s(economics):
+            disputes = bytes.fromhex(self._known["disputes"])
+            self.call("subnets outlast disputes", SubnetRegistry(subnets).set_disputes(disputes))
         if dao:
             known = ("authority", "timelock", "token", "subnets")
             found_dao(self, dao, me, {name: bytes.fromhex(self._known[name]) for name in known})
@@ -157,11 +161,27 @@ class _Deployer:
         terms = economics.bond_wei, economics.challenge_s
         return self.contract("anchor_bn254", lambda: CheckpointAnchor.deployment(subnets, votes, *terms, authority))
 
-    def _let_slash(self, powers: Authority, source: bytes, vaults: list[bytes]) -> None:
-        self.call("source may slash", powers.grant_role(VAULT_SLASHER, source))
-        selectors = [function_selector("StakeVault", "slash")]
-        for number, vault in enumerate(vaults):
-            self.call(f"vault {number} is slashed by", powers.set_target_function_role(vault, selectors, VAULT_SLASHER))
+    def _stake(self, economics: Economics, dao: Dao | None, treasury: bytes, authority: bytes) -> tuple[bytes, bytes]:
+        """The vault for the native coin (none where EigenLayer's stake counts), and the source of all stake."""
+        delay, me = economics.exit_delay_s, bytes.fromhex(self._account.address[2:])
+        if self._eigenlayer:
+            if dao:
+                token(self, dao, me)
+            return bytes(20), eigenlayer_source(self, self._eigenlayer, authority)
+        vault = self.contract("vault", lambda: StakeVault.deployment(bytes(20), delay, treasury, authority))
+        vaults = {vault: ONE}
+        if dao:
+            vaults[token_vault(self, dao, me, delay, treasury, authority)] = dao.token_weight
+        return vault, local_source(self, vaults, authority)
+
+    def _exit_delay_s(self, source: bytes) -> int:
+        return self._number(source, LocalStakeSource(source).exit_delay().data)
+
+    def _number(self, to: bytes, data: bytes) -> int:
+        answer = self._w3.eth.call({"to": Web3.to_checksum_address(to), "data": Web3.to_hex(data)})
+        if len(answer) != 32:
+            raise DeployError(f"0x{to.hex()} does not answer 0x{data[:4].hex()}; does the contract stand there?")
+        return int.from_bytes(answer, "big")
 
     def _read(self) -> dict[str, Any]:
         ours = {"chain_id": self._chain_id, "genesis": self._genesis.hex()}
@@ -280,6 +300,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--min-stake-wei", type=int)
     parser.add_argument("--exit-delay-s", type=int)
     parser.add_argument("--dao", action="store_true", help="found the DAO and hand all powers over to it")
+    parser.add_argument("--eigenlayer", type=Path, help="a file that says where EigenLayer stands: its stake counts")
     options = parser.parse_args(arguments)
     try:
         key = bytes.fromhex(os.environ.get(KEY_VARIABLE, "").removeprefix("0x"))
@@ -287,7 +308,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise DeployError(f"set {KEY_VARIABLE} to the deployer's private key, 32 bytes in hex")
         wanted = {"min_stake_wei": options.min_stake_wei, "exit_delay_s": options.exit_delay_s}
         changes = {name: value for name, value in wanted.items() if value is not None}
-        made = deploy(options.url, key, options.out, None, Dao() if options.dao else None, changes)
+        eigenlayer = read_eigenlayer(options.eigenlayer) if options.eigenlayer else None
+        made = deploy(options.url, key, options.out, None, Dao() if options.dao else None, changes, eigenlayer)
     except (DeployError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -75,10 +75,15 @@ def timelock(steps: Steps, dao: Dao, me: bytes) -> bytes:
     return steps.contract("timelock", lambda: TimelockContract.deployment(dao.lock_s, me))
 
 
+def token(steps: Steps, dao: Dao, me: bytes) -> bytes:
+    """$2PM, all of it the deployer's."""
+    return steps.contract("token", lambda: TwoPMToken.deployment(me, dao.supply))
+
+
 def token_vault(steps: Steps, dao: Dao, me: bytes, epoch_s: int, treasury: bytes, authority: bytes) -> bytes:
     """$2PM, and the vault for stakes in it."""
-    token = steps.contract("token", lambda: TwoPMToken.deployment(me, dao.supply))
-    return steps.contract("token_vault", lambda: StakeVault.deployment(token, epoch_s, treasury, authority))
+    asset = token(steps, dao, me)
+    return steps.contract("token_vault", lambda: StakeVault.deployment(asset, epoch_s, treasury, authority))
 
 
 def found_dao(steps: Steps, dao: Dao, me: bytes, made: dict[str, bytes]) -> dict[str, bytes]:
@@ -93,15 +98,15 @@ def found_dao(steps: Steps, dao: Dao, me: bytes, made: dict[str, bytes]) -> dict
     Returns:
         All addresses by name.
     """
-    token, subnets, lock, authority = (made[name] for name in ("token", "subnets", "timelock", "authority"))
+    asset, subnets, lock, authority = (made[name] for name in ("token", "subnets", "timelock", "authority"))
     more = dict(made)
-    more["dmp"] = steps.contract("dmp", lambda: DMPToken.deployment(token, dao.exit_s, authority))
+    more["dmp"] = steps.contract("dmp", lambda: DMPToken.deployment(asset, dao.exit_s, authority))
     more["rewards"] = steps.contract(
-        "rewards", lambda: RewardDistributor.deployment(token, subnets, dao.activation_s, lock, authority)
+        "rewards", lambda: RewardDistributor.deployment(asset, subnets, dao.activation_s, lock, authority)
     )
     more["royalties"] = steps.contract(
         "royalties",
-        lambda: RoyaltyVault.deployment(token, more["rewards"], subnets, dao.activation_s, authority),
+        lambda: RoyaltyVault.deployment(asset, more["rewards"], subnets, dao.activation_s, authority),
     )
     more["datasets"] = steps.contract("datasets", lambda: DatasetRegistry.deployment(subnets))
     more["governor"] = steps.contract(

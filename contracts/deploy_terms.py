@@ -58,6 +58,12 @@ def longest_game_s(games: GameRules) -> int:
     return 2 * games.clock_s + (2 * GAME_ROUNDS - 1) * games.extension_s + games.prove_s + 1
 
 
+def longest_sentence_s(economics: Economics) -> int:
+    """How long after its proposal a false checkpoint is slashed at the latest; `SubnetRegistry` adds a second."""
+    games = longest_game_s(economics.games)
+    return economics.challenge_s + games + economics.slash_epoch_s + economics.veto_s
+
+
 def unsafe(economics: Economics, dao: Dao | None) -> list[str]:
     """What nobody should deploy where strangers have money, and why; a line each, empty if all is well."""
     games = economics.games
@@ -73,8 +79,7 @@ def unsafe(economics: Economics, dao: Dao | None) -> list[str]:
         for name, seconds in short.items()
         if seconds < TURN_S
     ]
-    sentence = economics.slash_epoch_s + economics.veto_s
-    needed = economics.challenge_s + longest_game_s(games) + sentence
+    needed = longest_sentence_s(economics)
     if economics.exit_delay_s <= needed:
         found.append(f"exit_delay_s is {economics.exit_delay_s} s: a dispute and its sentence take up to {needed} s")
     if dao is None:

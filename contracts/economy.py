@@ -102,3 +102,36 @@ class LocalStakeSource(Contract):
 
     def vaults(self) -> View[tuple[tuple[bytes, int], ...]]:
         return self._ask(lambda found: tuple((one[0], one[1]) for one in found), "vaults")
+
+
+class EigenLayerStakeSource(Contract):
+    """See contracts/src/interfaces/IEigenLayerStakeSource.sol."""
+
+    @staticmethod
+    def deployment(
+        allocations: bytes, delegations: bytes, strategies: Sequence[tuple[bytes, int]], block_s: int, authority: bytes
+    ) -> Transaction:
+        """`strategies` with their weights, of 10^18; blocks of `block_s` seconds."""
+        ordered = sorted(strategies)
+        parts = [one[0] for one in ordered], [one[1] for one in ordered]
+        made = interface("EigenLayerStakeSource").deployment(allocations, delegations, *parts, block_s, authority)
+        return Transaction(b"", made)
+
+    def enrol(self, metadata_uri: str) -> Transaction:
+        return self._send("enrol", metadata_uri)
+
+    def note(self, operator: bytes) -> Transaction:
+        return self._send("note", operator)
+
+    def stake(self, operator: bytes) -> View[int]:
+        return self._ask(_int, "stake", operator)
+
+    def slashable_stake(self, operator: bytes, when: int) -> View[int]:
+        return self._ask(_int, "slashableStake", operator, when)
+
+    def exit_delay(self) -> View[int]:
+        return self._ask(_int, "exitDelay")
+
+    def strategies(self) -> View[tuple[tuple[bytes, int], ...]]:
+        """With their weights, of 10^18."""
+        return self._ask(lambda found, weights: tuple(zip(found, weights, strict=True)), "strategies")

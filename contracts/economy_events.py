@@ -15,6 +15,11 @@ class EconomicsSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputesSet:
+    disputes: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StakeRefreshed:
     subnet_id: int
     account: bytes
@@ -79,6 +84,7 @@ class VaultSet:
 
 EconomyEvent = (
     EconomicsSet
+    | DisputesSet
     | StakeRefreshed
     | Deposited
     | ExitRequested
@@ -91,6 +97,7 @@ EconomyEvent = (
 )
 ECONOMY_EVENTS: Final = (
     EconomicsSet,
+    DisputesSet,
     StakeRefreshed,
     Deposited,
     ExitRequested,

@@ -25,12 +25,16 @@ class Phase(IntEnum):
 
 
 class Outcome(IntEnum):
-    """What became of a game: upheld is the challenge, refuted too; void has no loser."""
+    """What became of a game: upheld is the challenge, refuted too; void has no loser.
+
+    Unproven is a game whose last step nobody proved, and was not the defender's to prove: it costs half the bond.
+    """
 
     OPEN = 0
     UPHELD = 1
     REFUTED = 2
     VOID = 3
+    UNPROVEN = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ contract CheckpointAnchor is ICheckpointAnchor, AccessManaged {
     /// @inheritdoc ICheckpointAnchor
     IAttestation public immutable ATTESTATION;
     uint256 public immutable BOND_WEI;
-    /// @notice For how long after its proposal a checkpoint may be disputed, and is not final.
+    /// @inheritdoc ICheckpointAnchor
     uint256 public immutable CHALLENGE_SECONDS;
 
     /// @inheritdoc ICheckpointAnchor

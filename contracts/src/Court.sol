@@ -15,8 +15,6 @@ contract Court is ICourt {
     uint256 private constant LEAVES_A_PRIME = 64;
     uint256 private constant LEAVES_A_CHUNK = 128;
 
-    bytes32 private constant EMPTY_SHA256 = 0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855;
-
     address public immutable SUBNETS;
     ISlashingManager public immutable SLASHING;
     /// @notice What the offences cost, of 1e18.
@@ -24,8 +22,7 @@ contract Court is ICourt {
     uint64 public immutable WRONG_SUM_SHARE;
 
     constructor(address subnets, ISlashingManager slashing, uint64 equivocationShare, uint64 wrongSumShare) {
-        // Where the precompile is missing the call succeeds and answers nothing: any tree would have the same root.
-        if (sha256("") != EMPTY_SHA256) revert NoSha256();
+        Sha256Merkle.demandPrecompile();
         SUBNETS = subnets;
         SLASHING = slashing;
         EQUIVOCATION_SHARE = equivocationShare;

@@ -6,6 +6,7 @@ import {IDealingCourt} from "./interfaces/IDealingCourt.sol";
 import {ISlashingManager} from "./interfaces/ISlashingManager.sol";
 import {ChaCha20} from "./libraries/ChaCha20.sol";
 import {DegreeCheck} from "./libraries/DegreeCheck.sol";
+import {Sha256Merkle} from "./libraries/Sha256Merkle.sol";
 import {KIND_DEALING, Statement, Statements} from "./Statements.sol";
 
 /// @notice See {IDealingCourt}.
@@ -22,6 +23,7 @@ contract DealingCourt is IDealingCourt {
     uint64 public immutable BAD_DEALING_SHARE;
 
     constructor(address subnets, ISlashingManager slashing, uint64 badDealingShare) {
+        Sha256Merkle.demandPrecompile();
         SUBNETS = subnets;
         SLASHING = slashing;
         BAD_DEALING_SHARE = badDealingShare;

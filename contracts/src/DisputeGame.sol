@@ -50,6 +50,7 @@ contract DisputeGame is IDisputeGame, AccessManaged {
         bool sound = rules.extensionSeconds > 0 && rules.extensionSeconds <= rules.clockSeconds
             && rules.proveSeconds > 0 && rules.bondWei > 0 && treasury != address(0);
         if (!sound) revert BadRules();
+        Sha256Merkle.demandPrecompile();
         SUBNETS = subnets;
         SLASHING = slashing;
         TREASURY = treasury;
@@ -158,7 +159,7 @@ contract DisputeGame is IDisputeGame, AccessManaged {
         if (block.timestamp <= end) revert NotTimedOut(game, end);
         Outcome outcome = Outcome.Upheld;
         if (it.phase == Phase.Answer) outcome = Outcome.Refuted;
-        else if (it.phase == Phase.Prove && !it.verifier.silenceLoses()) outcome = Outcome.Void;
+        else if (it.phase == Phase.Prove && !it.verifier.silenceLoses()) outcome = Outcome.Unproven;
         _resolve(game, it, outcome, false);
     }
 
@@ -192,6 +193,9 @@ contract DisputeGame is IDisputeGame, AccessManaged {
         } else if (it.outcome == Outcome.Refuted) {
             (treasury, challenger) = (challenger / 2, 0);
             defender += it.bond - treasury;
+        } else if (it.outcome == Outcome.Unproven) {
+            treasury = challenger / 2;
+            challenger -= treasury;
         }
         owedTo[it.challenger] += challenger;
         owedTo[it.defender] += defender;

@@ -87,12 +87,14 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
     }
 
     /// @inheritdoc IStakeSource
-    function note(address operator) public returns (uint256 present) {
-        present = stake(operator);
+    function note(address operator) public returns (uint256) {
+        // Not what votes: who left would else have nothing noted, and could have itself noted before it is accused.
+        uint256 slashable = _slashableNow(operator);
         // What else it returns is of no use here.
         // slither-disable-next-line unused-return
-        _noted[operator].push(Time.timestamp(), SafeCast.toUint208(present));
-        emit StakeNoted(operator, present);
+        _noted[operator].push(Time.timestamp(), SafeCast.toUint208(slashable));
+        emit StakeNoted(operator, slashable);
+        return stake(operator);
     }
 
     /// @inheritdoc IStakeSource
@@ -107,7 +109,7 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         if (share == 0 || share > ONE) revert BadShare(share);
         if (when > Time.timestamp()) revert OffenceInFuture(when);
         slashedFor[offence] = true;
-        uint256 present = stake(operator);
+        uint256 present = _slashableNow(operator);
         // Zero means never or none, of what nobody else can move.
         // slither-disable-next-line incorrect-equality
         uint256 wad = present == 0 ? 0 : Math.mulDiv(slashableStake(operator, when), share, present);
@@ -116,15 +118,10 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
     }
 
     /// @inheritdoc IStakeSource
-    function stake(address operator) public view returns (uint256 sum) {
+    function stake(address operator) public view returns (uint256) {
         if (!ALLOCATIONS.isMemberOfOperatorSet(operator, _set())) return 0;
-        address[] memory one = new address[](1);
-        one[0] = operator;
-        uint32 present = SafeCast.toUint32(block.number);
-        uint256[] memory amounts = ALLOCATIONS.getMinimumSlashableStake(_set(), one, _strategies, present)[0];
-        for (uint256 i = 0; i < amounts.length; ++i) {
-            sum += Math.mulDiv(amounts[i], _weights[i], ONE);
-        }
+        // Whatever is being deallocated is gone by then.
+        return _weighed(_allocated(operator, block.number + ALLOCATIONS.DEALLOCATION_DELAY() + 1));
     }
 
     /// @inheritdoc IStakeSource
@@ -134,7 +131,7 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         Checkpoints.Trace208 storage slashed = _slashed[operator];
         uint256 since = slashed.latest() - slashed.upperLookupRecent(when);
         uint256 then = _noted[operator].upperLookupRecent(when);
-        return Math.min(Math.saturatingSub(then, since), stake(operator));
+        return Math.min(Math.saturatingSub(then, since), _slashableNow(operator));
     }
 
     /// @inheritdoc IStakeSource
@@ -161,11 +158,47 @@ contract EigenLayerStakeSource is IEigenLayerStakeSource, IAVSRegistrar, AccessM
         ALLOCATIONS.slashOperator(
             address(this), IAllocationManager.SlashingParams(operator, OPERATOR_SET, _strategies, wads, "2PM offence")
         );
-        amount = Math.saturatingSub(present, note(operator));
+        // What else it returns is of no use here.
+        // slither-disable-next-line unused-return
+        note(operator);
+        amount = Math.saturatingSub(present, _noted[operator].latest());
         Checkpoints.Trace208 storage slashed = _slashed[operator];
         // What else it returns is of no use here.
         // slither-disable-next-line unused-return
         slashed.push(Time.timestamp(), SafeCast.toUint208(slashed.latest() + amount));
+    }
+
+    /// @dev All that a slash would reach now, weighed.
+    function _slashableNow(address operator) private view returns (uint256) {
+        if (!ALLOCATIONS.isOperatorSlashable(operator, _set())) return 0;
+        uint256[] memory amounts = _allocated(operator, block.number);
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            amounts[i] += _queued(operator, _strategies[i]);
+        }
+        return _weighed(amounts);
+    }
+
+    /// @dev What delegators have queued to withdraw of a strategy: the part of it that is allocated to us.
+    function _queued(address operator, address strategy) private view returns (uint256) {
+        uint256 shares = DELEGATIONS.getSlashableSharesInQueue(operator, strategy);
+        uint256 whole = ALLOCATIONS.getMaxMagnitude(operator, strategy);
+        // Zero means that all was slashed, in whatever set.
+        // slither-disable-next-line incorrect-equality
+        if (shares == 0 || whole == 0) return 0;
+        return Math.mulDiv(shares, ALLOCATIONS.getAllocation(operator, _set(), strategy).currentMagnitude, whole);
+    }
+
+    /// @dev Of each strategy what is allocated to us until some block, without what is queued to be withdrawn.
+    function _allocated(address operator, uint256 until) private view returns (uint256[] memory) {
+        address[] memory one = new address[](1);
+        one[0] = operator;
+        return ALLOCATIONS.getMinimumSlashableStake(_set(), one, _strategies, SafeCast.toUint32(until))[0];
+    }
+
+    function _weighed(uint256[] memory amounts) private view returns (uint256 sum) {
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            sum += Math.mulDiv(amounts[i], _weights[i], ONE);
+        }
     }
 
     function _set() private view returns (IAllocationManager.OperatorSet memory) {

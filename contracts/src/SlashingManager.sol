@@ -12,8 +12,9 @@ import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 /// @notice See {ISlashingManager}.
 contract SlashingManager is ISlashingManager, AccessManaged {
     ISubnetRegistry public immutable SUBNETS;
+    /// @inheritdoc ISlashingManager
     uint256 public immutable EPOCH_SECONDS;
-    /// @notice For how long after the end of its epoch an offence may be vetoed.
+    /// @inheritdoc ISlashingManager
     uint256 public immutable VETO_SECONDS;
     /// @notice The most that one operator loses for one epoch, of 1e18.
     uint64 public immutable CAP;

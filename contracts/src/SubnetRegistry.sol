@@ -2,8 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {ICheckpointAnchor} from "./interfaces/ICheckpointAnchor.sol";
+import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
+import {ISlashingManager} from "./interfaces/ISlashingManager.sol";
 import {ISubnetRegistry} from "./interfaces/ISubnetRegistry.sol";
 
 /// @notice See {ISubnetRegistry}.
@@ -15,6 +19,8 @@ contract SubnetRegistry is ISubnetRegistry, AccessManaged {
     uint256 public constant MAX_PARENT_BPS = 3000;
     uint256 private constant ALL_BPS = 10_000;
 
+    /// @inheritdoc ISubnetRegistry
+    IDisputeGame public disputes;
     Subnet[] private _subnets;
     mapping(uint256 subnetId => Windows) private _windows;
     mapping(uint256 subnetId => Economics) private _economics;
@@ -61,6 +67,12 @@ contract SubnetRegistry is ISubnetRegistry, AccessManaged {
     /// @inheritdoc ISubnetRegistry
     function setEconomics(uint256 subnetId, Economics calldata economics) external restricted exists(subnetId) {
         _setEconomics(subnetId, economics);
+    }
+
+    /// @inheritdoc ISubnetRegistry
+    function setDisputes(IDisputeGame games) external restricted {
+        disputes = games;
+        emit DisputesSet(address(games));
     }
 
     /// @inheritdoc ISubnetRegistry
@@ -118,9 +130,18 @@ contract SubnetRegistry is ISubnetRegistry, AccessManaged {
         if (operators.SUBNETS() != address(this)) revert NotFor(terms.operators, address(this));
         uint256 exitSeconds = operators.stakeSource().exitDelay();
         Windows calldata windows = terms.windows;
-        uint256 windowSeconds =
-            uint256(windows.anchorSeconds) + windows.challengeSeconds + windows.resolutionSeconds;
+        uint256 stated = uint256(windows.anchorSeconds) + windows.challengeSeconds + windows.resolutionSeconds;
+        uint256 windowSeconds = Math.max(stated, _sentenceSeconds(ICheckpointAnchor(terms.anchor)));
         if (exitSeconds < windowSeconds) revert ExitTooShort(exitSeconds, windowSeconds);
+    }
+
+    /// @dev How long after its proposal a false checkpoint is slashed at the latest, if somebody does so within a second.
+    function _sentenceSeconds(ICheckpointAnchor anchor) private view returns (uint256) {
+        IDisputeGame games = disputes;
+        if (address(games) == address(0)) return 0;
+        ISlashingManager slashing = games.SLASHING();
+        uint256 game = anchor.CHALLENGE_SECONDS() + games.longest();
+        return game + slashing.EPOCH_SECONDS() + slashing.VETO_SECONDS() + 1;
     }
 
     function _setEconomics(uint256 subnetId, Economics calldata economics) private {

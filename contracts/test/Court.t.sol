@@ -141,7 +141,7 @@ contract CourtTest is Kit {
         vm.expectRevert();
         new Court(REGISTRY, ISlashingManager(address(_slashing)), 0.5e18, 0.5e18);
         vm.mockCall(address(2), "", abi.encode("whatever stands there"));
-        vm.expectRevert(ICourt.NoSha256.selector);
+        vm.expectRevert(Sha256Merkle.NoSha256.selector);
         new Court(REGISTRY, ISlashingManager(address(_slashing)), 0.5e18, 0.5e18);
     }
 

@@ -5,6 +5,7 @@ import {Court} from "../src/Court.sol";
 import {DealingCourt} from "../src/DealingCourt.sol";
 import {IDealingCourt} from "../src/interfaces/IDealingCourt.sol";
 import {ISlashingManager} from "../src/interfaces/ISlashingManager.sol";
+import {Sha256Merkle} from "../src/libraries/Sha256Merkle.sol";
 import {ChaCha20} from "../src/libraries/ChaCha20.sol";
 import {KIND_DEALING, Statement, Statements} from "../src/Statements.sol";
 import {Kit, vm} from "./Kit.sol";
@@ -48,6 +49,15 @@ contract DealingCourtTest is Kit {
     }
 
     // -- shared vectors
+
+    function test_noCourtOfDealingsWithoutSha256() public {
+        vm.mockCall(address(2), "", "");
+        vm.expectRevert();
+        new DealingCourt(_registry, ISlashingManager(address(_slashing)), 0.5e18);
+        vm.mockCall(address(2), "", abi.encode("whatever stands there"));
+        vm.expectRevert(Sha256Merkle.NoSha256.selector);
+        new DealingCourt(_registry, ISlashingManager(address(_slashing)), 0.5e18);
+    }
 
     function test_statementIsThatOfPython() public view {
         (IDealingCourt.Dealing memory dealing, bytes32[2] memory signature) = _real();

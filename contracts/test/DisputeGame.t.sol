@@ -8,8 +8,9 @@ import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
 import {ISlashingManager} from "../src/interfaces/ISlashingManager.sol";
 import {IStepVerifier} from "../src/interfaces/IStepVerifier.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
+import {Sha256Merkle} from "../src/libraries/Sha256Merkle.sol";
 import {Games, MachineDouble} from "./Games.sol";
-import {vm} from "./Kit.sol";
+import {Handler, vm} from "./Kit.sol";
 import {Sha256Tree} from "./Sha256Tree.sol";
 
 /// @notice Challenges, and withdraws again from within the payment.
@@ -31,103 +32,178 @@ contract GreedyChallenger {
     }
 }
 
-/// @notice Random games between random, honest and silent sides.
-contract GameHandler is Games {
+/// @notice Random games between random, honest and silent sides; the handler knows what each call must do.
+contract GameHandler is Handler, Games {
     uint32 private constant STEPS = 6;
     bytes32[] public opened;
     ICheckpointAnchor.Checkpoint[] private _checkpoints;
     uint32[] private _wrong;
     mapping(uint256 game => IDisputeGame.Outcome) public outcomes;
     mapping(uint256 game => uint256) public which;
+    mapping(uint256 game => uint256) private _endedAt;
     bool public changed;
     bool public hasty;
     uint256 public resolved;
+    uint256 public short;
+    uint256 public late;
+    uint256 public early;
+    uint256 public mispaid;
 
     constructor() {
         _play();
         vm.deal(proposer, 100 ether);
+        vm.deal(challenger, 10_000 ether);
     }
 
     function open(uint32 wrong) external {
+        vm.assume(opened.length != 12);
         if (anchor.rollingOf(SUBNET, proposer) == 0) {
             vm.prank(proposer);
             try anchor.bond{value: BOND}(SUBNET) {} catch {}
         }
-        vm.assume(anchor.rollingOf(SUBNET, proposer) != 0 && opened.length != 12);
+        vm.assume(anchor.rollingOf(SUBNET, proposer) != 0);
         uint32 last = wrong % (STEPS + 1);
         (ICheckpointAnchor.Checkpoint memory it,) = _claim(uint64(opened.length + 1), STEPS, last);
+        it.parent = anchor.finalKey(SUBNET);
         _snapshot();
         anchor.open(SUBNET, it, _propose(proposer, it));
         opened.push(_key(it));
         _checkpoints.push(it);
         _wrong.push(last);
+        if (wrong % 2 == 0) challenge(0);
+        else _told(true);
     }
 
-    function challenge(uint256 index) external {
+    /// @dev Two games at once: one may end the other.
+    function challenge(uint256 index) public {
         vm.assume(opened.length != 0);
-        bytes32 key = opened[index % opened.length];
-        vm.prank(challenger);
-        try disputes.challenge{value: STAKE}(SUBNET, key) returns (uint256 number) {
-            which[number] = index % opened.length;
-        } catch {}
-    }
-
-    /// @dev The next move that is due, true to its mover's own run or not.
-    function move(uint256 game, bool honest) public {
-        vm.assume(disputes.gameCount() != 0);
-        uint256 number = game % disputes.gameCount() + 1;
-        ICheckpointAnchor.Checkpoint memory it = _checkpoints[which[number]];
-        bytes32[] memory states = _run(it, STEPS, _wrong[which[number]]);
-        IDisputeGame.Phase phase = _phase(number);
-        bytes32[] memory leaves = _leaves(states);
-        if (phase == IDisputeGame.Phase.Commit) {
-            vm.prank(proposer);
-            try disputes.commit(number, it, STEPS, Sha256Tree.root(leaves)) {} catch {}
-        } else if (phase == IDisputeGame.Phase.Reveal) {
-            uint32 step = _middle(number);
-            try disputes.reveal(number, states[step], Sha256Tree.path(leaves, step - 1)) {} catch {}
-        } else if (phase == IDisputeGame.Phase.Answer) {
-            bool agreed = (states[_middle(number)] == _run(it, STEPS, 0)[_middle(number)]) == honest;
+        index = opened.length - 1 - index % (opened.length < 3 ? opened.length : 3);
+        ICheckpointAnchor.Record memory record = anchor.recordOf(SUBNET, opened[index]);
+        bool may = record.status == ICheckpointAnchor.Status.Open
+            && vm.getBlockTimestamp() <= record.proposedAt + CHALLENGE;
+        bool done;
+        for (uint256 i = 0; i < 2; ++i) {
             vm.prank(challenger);
-            try disputes.answer(number, agreed) {} catch {}
-        } else if (phase == IDisputeGame.Phase.Prove) {
-            try disputes.prove(number, "") {} catch {}
+            try disputes.challenge{value: STAKE}(SUBNET, opened[index]) returns (uint256 number) {
+                which[number] = index;
+                done = true;
+            } catch {}
         }
-        _note(number);
+        _told(done, may);
     }
 
-    function moveTwice(uint256 game, bool honest, bool then) external {
-        move(game, honest);
-        move(game, then);
+    /// @dev The next move that is due, true to its mover's own run or not. After the end all are tried, in vain.
+    function move(uint256 game, bool honest) external {
+        uint256 number = _some(game);
+        IDisputeGame.Phase phase = _phase(number);
+        if (phase == IDisputeGame.Phase.Resolved) {
+            phase = IDisputeGame.Phase(1 + game % 4);
+            if (_move(number, phase, honest)) ++late;
+            return;
+        }
+        bool inTime = vm.getBlockTimestamp() <= disputes.endsAt(number);
+        bool done = _move(number, phase, honest);
+        if (done && !inTime) ++late;
+        if (!done) {
+            _judged(done, inTime);
+            return;
+        }
+        IDisputeGame.Game memory it = disputes.gameOf(number);
+        uint256 left = phase == IDisputeGame.Phase.Answer ? it.challengerSeconds : it.defenderSeconds;
+        if (left < EXTENSION || left > CLOCK) ++short;
+        _note(number);
+        _told(done, inTime);
+    }
+
+    /// @dev All moves that are left, the challenger's true or not, within the extension each; mostly the proof, too.
+    function play(uint256 game, bool honest) external {
+        uint256 number = _find(game, false, false);
+        vm.assume(vm.getBlockTimestamp() <= disputes.endsAt(number));
+        while (_phase(number) != IDisputeGame.Phase.Prove) {
+            _judged(_move(number, _phase(number), honest), true);
+            _pass(game % EXTENSION);
+        }
+        if (game % 4 != 0) {
+            _judged(_move(number, IDisputeGame.Phase.Prove, honest), true);
+            _note(number);
+        }
+        _told(true);
+    }
+
+    function silence(bool loses) external {
+        machine.setSilence(loses);
+        _told(true);
     }
 
     function pass(uint256 secs) external {
-        _pass(secs % 60);
+        _pass(secs % 30);
+        _told(true);
     }
 
-    function timeout(uint256 game) external {
-        vm.assume(disputes.gameCount() != 0);
-        uint256 number = game % disputes.gameCount() + 1;
+    function timeout(uint256 game, bool late_) external {
+        uint256 number = _find(game, false, false);
         IDisputeGame.Game memory it = disputes.gameOf(number);
+        if (late_) _wait(disputes.endsAt(number) + 1);
+        bool due = vm.getBlockTimestamp() > disputes.endsAt(number);
         try disputes.timeout(number) {
             if (vm.getBlockTimestamp() - it.since <= EXTENSION) hasty = true;
-        } catch {}
-        _note(number);
+            _note(number);
+            _told(true, due);
+        } catch {
+            _told(false, due);
+        }
     }
 
     function drop(uint256 game) external {
-        vm.assume(disputes.gameCount() != 0);
-        uint256 number = game % disputes.gameCount() + 1;
-        try disputes.drop(number) {} catch {}
-        _note(number);
+        uint256 number = _find(game, false, true);
+        try disputes.drop(number) {
+            _note(number);
+            _told(true, true);
+        } catch {
+            _told(false, true);
+        }
     }
 
+    /// @dev While it is not paid the DAO may have everybody get its own back.
+    function annul(uint256 game) external {
+        uint256 number = _find(game, true, false);
+        vm.assume(game % 3 == 0);
+        try disputes.annul(number) {
+            outcomes[number] = IDisputeGame.Outcome.Void;
+            _told(true, true);
+        } catch {
+            _told(false, true);
+        }
+    }
+
+    /// @dev A game that is over, too early or in time; then all that anybody is owed is paid, once.
     function payOut(uint256 game, uint256 secs) external {
-        vm.assume(disputes.gameCount() != 0);
-        vm.warp(vm.getBlockTimestamp() + secs % (2 * PAYOUT));
-        try disputes.release(game % disputes.gameCount() + 1) {} catch {}
-        address[3] memory all = [challenger, proposer, treasury];
-        try disputes.withdraw(all[secs % 3]) {} catch {}
+        uint256 number = _find(game, true, false);
+        vm.warp(vm.getBlockTimestamp() + secs % (4 * PAYOUT));
+        IDisputeGame.Game memory it = disputes.gameOf(number);
+        bool due = vm.getBlockTimestamp() >= _endedAt[number] + PAYOUT;
+        uint256[3] memory before = _owed();
+        try disputes.release(number) {
+            if (_endedAt[number] == 0 || vm.getBlockTimestamp() < _endedAt[number] + PAYOUT) ++early;
+            if (!_paysItsOwn(it, before)) ++mispaid;
+        } catch {
+            _told(false, due);
+            return;
+        }
+        if (secs % 2 == 0) _withdraw();
+        _told(true, due);
+    }
+
+    function _withdraw() private {
+        address[3] memory all = people();
+        for (uint256 i = 0; i < 3; ++i) {
+            (uint256 owed, uint256 had) = (disputes.owedTo(all[i]), all[i].balance);
+            try disputes.withdraw(all[i]) {
+                _judged(all[i].balance - had == owed && disputes.owedTo(all[i]) == 0, true);
+            } catch {
+                _judged(false, owed > 0);
+            }
+        }
     }
 
     function finalise(uint256 index) external {
@@ -143,7 +219,10 @@ contract GameHandler is Games {
         bytes memory proof;
         for (uint256 i = 0; i < 3; ++i) proof = bytes.concat(proof, _vote(i, height, opened[place]));
         try attestation.reveal(SUBNET, EPOCH, height, opened[place], table, 7, proof) {} catch {}
-        try anchor.finalise(SUBNET, opened[place]) {} catch {}
+        bool held = anchor.recordOf(SUBNET, opened[place]).disputes != 0;
+        try anchor.finalise(SUBNET, opened[place]) {
+            _judged(held, false);
+        } catch {}
     }
 
     function theGame() external view returns (DisputeGame) {
@@ -154,15 +233,81 @@ contract GameHandler is Games {
         return anchor;
     }
 
-    function people() external view returns (address[3] memory) {
+    function people() public view returns (address[3] memory) {
         return [challenger, proposer, treasury];
+    }
+
+    function _some(uint256 game) private view returns (uint256) {
+        vm.assume(disputes.gameCount() != 0);
+        return game % disputes.gameCount() + 1;
+    }
+
+    /// @dev Some game that is over and not paid, or one that is not over, or even one that another had decided.
+    function _find(uint256 game, bool over, bool rejected) private view returns (uint256) {
+        uint256 count = disputes.gameCount();
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 number = (game % count + i) % count + 1;
+            IDisputeGame.Game memory it = disputes.gameOf(number);
+            bool fits = over == (it.phase == IDisputeGame.Phase.Resolved) && !it.released;
+            ICheckpointAnchor.Status status = anchor.recordOf(SUBNET, it.key).status;
+            if (fits && (!rejected || status == ICheckpointAnchor.Status.Rejected)) return number;
+        }
+        vm.assume(false);
+        return 0;
+    }
+
+    function _move(uint256 number, IDisputeGame.Phase phase, bool honest) private returns (bool done) {
+        ICheckpointAnchor.Checkpoint memory it = _checkpoints[which[number]];
+        bytes32[] memory states = _run(it, STEPS, _wrong[which[number]]);
+        bytes32[] memory leaves = _leaves(states);
+        bytes memory call;
+        if (phase == IDisputeGame.Phase.Commit) {
+            call = abi.encodeCall(IDisputeGame.commit, (number, it, STEPS, Sha256Tree.root(leaves)));
+            vm.prank(proposer);
+        } else if (phase == IDisputeGame.Phase.Reveal) {
+            uint32 step = _middle(number);
+            step = step == 0 ? 1 : step;
+            call = abi.encodeCall(IDisputeGame.reveal, (number, states[step], Sha256Tree.path(leaves, step - 1)));
+        } else if (phase == IDisputeGame.Phase.Answer) {
+            uint32 step = _middle(number);
+            call = abi.encodeCall(IDisputeGame.answer, (number, (states[step] == _run(it, STEPS, 0)[step]) == honest));
+            vm.prank(challenger);
+        } else {
+            call = abi.encodeCall(IDisputeGame.prove, (number, ""));
+        }
+        (done,) = address(disputes).call(call);
+    }
+
+    function _owed() private view returns (uint256[3] memory owed) {
+        address[3] memory all = people();
+        for (uint256 i = 0; i < 3; ++i) owed[i] = disputes.owedTo(all[i]);
+    }
+
+    /// @dev What each outcome is worth to challenger, proposer and treasury.
+    function _paysItsOwn(IDisputeGame.Game memory it, uint256[3] memory before) private view returns (bool) {
+        uint256[3] memory due = [uint256(it.bond), uint256(it.forfeited), 0];
+        if (it.outcome == IDisputeGame.Outcome.Upheld) {
+            due = [it.bond + it.forfeited - it.forfeited / 2, 0, uint256(it.forfeited / 2)];
+        } else if (it.outcome == IDisputeGame.Outcome.Refuted) {
+            due = [0, it.forfeited + it.bond - it.bond / 2, uint256(it.bond / 2)];
+        } else if (it.outcome == IDisputeGame.Outcome.Unproven) {
+            due = [it.bond - it.bond / 2, uint256(it.forfeited), uint256(it.bond / 2)];
+        }
+        uint256[3] memory owed = _owed();
+        for (uint256 i = 0; i < 3; ++i) {
+            if (owed[i] - before[i] != due[i]) return false;
+        }
+        return true;
     }
 
     function _note(uint256 number) private {
         IDisputeGame.Outcome now_ = disputes.gameOf(number).outcome;
         if (outcomes[number] == IDisputeGame.Outcome.Open) {
             outcomes[number] = now_;
-            if (now_ != IDisputeGame.Outcome.Open) ++resolved;
+            if (now_ != IDisputeGame.Outcome.Open) {
+                ++resolved;
+                _endedAt[number] = vm.getBlockTimestamp();
+            }
         } else if (outcomes[number] != now_) {
             changed = true;
         }
@@ -192,6 +337,20 @@ contract DisputeGameTest is Games {
         wrong[3].proveSeconds = 0;
         for (uint256 i = 0; i < 4; ++i) _refuses(wrong[i], treasury);
         _refuses(right, address(0));
+    }
+
+    function test_noGamesWithoutSha256() public {
+        IDisputeGame.Rules memory rules = IDisputeGame.Rules(STAKE, CLOCK, EXTENSION, PROVE, PAYOUT, SHARE);
+        vm.mockCall(address(2), "", "");
+        vm.expectRevert();
+        new DisputeGame(
+            ISubnetRegistry(address(subnets)), ISlashingManager(address(slashing)), machine, treasury, rules, address(access)
+        );
+        vm.mockCall(address(2), "", abi.encode("whatever stands there"));
+        vm.expectRevert(Sha256Merkle.NoSha256.selector);
+        new DisputeGame(
+            ISubnetRegistry(address(subnets)), ISlashingManager(address(slashing)), machine, treasury, rules, address(access)
+        );
     }
 
     function test_anUnknownGameIsNone() public {
@@ -504,15 +663,28 @@ contract DisputeGameTest is Games {
         vm.assertEq(slashing.reports(), 0);
     }
 
-    function test_timeout_ofTheStepIsVoidIfOthersShouldHaveProven() public {
+    function test_timeout_ofTheStepCostsHalfTheBondIfOthersShouldHaveProven() public {
         machine.setSilence(false);
         (uint256 number, bytes32 key) = _played(7, 5);
         _pass(PROVE + 1);
         disputes.timeout(number);
-        vm.assertEq(uint256(disputes.gameOf(number).outcome), uint256(IDisputeGame.Outcome.Void));
+        vm.assertEq(uint256(disputes.gameOf(number).outcome), uint256(IDisputeGame.Outcome.Unproven));
         vm.assertEq(uint256(anchor.recordOf(SUBNET, key).status), uint256(ICheckpointAnchor.Status.Open));
         _payOut(number);
+        vm.assertEq(disputes.owedTo(challenger), STAKE / 2);
+        vm.assertEq(disputes.owedTo(treasury), STAKE / 2);
+        vm.assertEq(disputes.owedTo(proposer), 0);
+    }
+
+    function test_annul_givesBackWhatAnUnprovenGameCost() public {
+        machine.setSilence(false);
+        (uint256 number,) = _played(7, 5);
+        _pass(PROVE + 1);
+        disputes.timeout(number);
+        disputes.annul(number);
+        _payOut(number);
         vm.assertEq(disputes.owedTo(challenger), STAKE);
+        vm.assertEq(disputes.owedTo(treasury), 0);
     }
 
     function test_timeout_notBefore() public {
@@ -716,6 +888,26 @@ contract DisputeGameTest is Games {
             bool open = game.outcome == IDisputeGame.Outcome.Open;
             vm.assertTrue(!open || status != ICheckpointAnchor.Status.Final, "final while disputed");
         }
+    }
+
+    function invariant_noMoveAfterTheEnd() public view {
+        vm.assertEq(_handler.late(), 0);
+    }
+
+    function invariant_clocksAreExtended() public view {
+        vm.assertEq(_handler.short(), 0);
+    }
+
+    function invariant_payoutsAreDelayed() public view {
+        vm.assertEq(_handler.early(), 0);
+    }
+
+    function invariant_everyOutcomePaysItsOwn() public view {
+        vm.assertEq(_handler.mispaid(), 0);
+    }
+
+    function afterInvariant() public view {
+        _handler.asExpected();
     }
 
     function _payOut(uint256 number) private {

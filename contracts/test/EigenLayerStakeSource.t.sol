@@ -9,11 +9,25 @@ import {IStakeSource} from "../src/interfaces/IStakeSource.sol";
 import {Powers, bound} from "./Economy.sol";
 import {Handler, Kit, vm} from "./Kit.sol";
 
-/// @notice EigenLayer as its published interface says that it behaves, as far as we use it.
+/// @notice EigenLayer's AllocationManager and DelegationManager as their documents say that they behave, as far as we use
+///         them; written from these. One set of one AVS; magnitudes, and shares in the queue, as in the real ones.
 contract EigenLayerDouble is IAllocationManager, IDelegationManager {
-    mapping(address operator => mapping(address strategy => uint256)) public amounts;
+    uint32 public constant DEALLOCATION_DELAY = 200;
+    uint32 public constant minWithdrawalDelayBlocks = 100;
+    uint64 private constant WHOLE = 1e18;
+
+    struct Queued {
+        uint256 scaled;
+        uint256 until;
+    }
+
+    mapping(address operator => mapping(address strategy => uint256)) public operatorShares;
     mapping(address account => bool) public isOperator;
+    mapping(address operator => mapping(address strategy => Queued[])) private _queue;
+    mapping(address operator => mapping(address strategy => uint64)) private _slashed;
+    mapping(address operator => mapping(bytes32 set => mapping(address strategy => Allocation))) private _allocations;
     mapping(address operator => mapping(bytes32 set => bool)) private _members;
+    mapping(address operator => mapping(bytes32 set => uint256)) private _slashableUntil;
     mapping(address avs => address) public registrars;
     mapping(address avs => uint256) public sets;
     mapping(address avs => string) public metadata;
@@ -22,22 +36,48 @@ contract EigenLayerDouble is IAllocationManager, IDelegationManager {
         isOperator[operator] = true;
     }
 
-    function allocate(address operator, address strategy, uint256 amount) external {
-        amounts[operator][strategy] = amount;
+    function delegate(address operator, address strategy, uint256 shares) external {
+        operatorShares[operator][strategy] += shares;
+    }
+
+    /// @dev A delegator asks for shares back: they count no more, and stay slashable for the withdrawal delay.
+    function queueWithdrawal(address operator, address strategy, uint256 shares) external {
+        operatorShares[operator][strategy] -= shares;
+        uint256 scaled = shares * WHOLE / getMaxMagnitude(operator, strategy);
+        _queue[operator][strategy].push(Queued(scaled, vm.getBlockNumber() + minWithdrawalDelayBlocks));
+    }
+
+    /// @dev More is allocated at once, less after the delay if it could be slashed, else at once.
+    function modifyAllocation(address operator, address avs, address strategy, uint64 magnitude) external {
+        bytes32 set = _key(avs, 0);
+        Allocation memory held = getAllocation(operator, OperatorSet(avs, 0), strategy);
+        require(held.pendingDiff == 0, "pending");
+        require(magnitude <= getMaxMagnitude(operator, strategy), "magnitude");
+        bool slashable = _isSlashable(operator, set) && held.currentMagnitude > 0;
+        if (magnitude < held.currentMagnitude && slashable) {
+            held.pendingDiff = int128(uint128(magnitude)) - int128(uint128(held.currentMagnitude));
+            held.effectBlock = uint32(vm.getBlockNumber()) + DEALLOCATION_DELAY + 1;
+        } else {
+            held.currentMagnitude = magnitude;
+        }
+        _allocations[operator][set][strategy] = held;
     }
 
     function join(address operator, address avs, uint32 set) external {
+        require(!_isSlashable(operator, _key(avs, set)), "already a member");
         uint32[] memory ids = new uint32[](1);
         ids[0] = set;
+        _members[operator][_key(avs, set)] = true;
         IAVSRegistrar(avs).registerOperator(operator, avs, ids, "");
-        _members[operator][keccak256(abi.encode(avs, set))] = true;
     }
 
-    function leave(address operator, address avs, uint32 set) external {
+    function quit(address operator, address avs, uint32 set) external {
+        require(_members[operator][_key(avs, set)], "not a member");
         uint32[] memory ids = new uint32[](1);
         ids[0] = set;
+        _members[operator][_key(avs, set)] = false;
+        _slashableUntil[operator][_key(avs, set)] = vm.getBlockNumber() + DEALLOCATION_DELAY;
         IAVSRegistrar(avs).deregisterOperator(operator, avs, ids);
-        _members[operator][keccak256(abi.encode(avs, set))] = false;
     }
 
     function updateAVSMetadataURI(address avs, string calldata uri) external {
@@ -58,42 +98,94 @@ contract EigenLayerDouble is IAllocationManager, IDelegationManager {
 
     function slashOperator(address avs, SlashingParams calldata params) external {
         require(msg.sender == avs, "not the AVS");
+        bytes32 set = _key(avs, params.operatorSetId);
+        require(_isSlashable(params.operator, set), "not slashable");
         for (uint256 i = 0; i < params.strategies.length; ++i) {
-            require(params.wadsToSlash[i] > 0 && params.wadsToSlash[i] <= 1e18, "wad");
-            uint256 amount = amounts[params.operator][params.strategies[i]];
-            amounts[params.operator][params.strategies[i]] = amount - amount * params.wadsToSlash[i] / 1e18;
+            require(params.wadsToSlash[i] > 0 && params.wadsToSlash[i] <= WHOLE, "wad");
+            require(i == 0 || params.strategies[i] > params.strategies[i - 1], "order");
+            _slash(params.operator, set, params.strategies[i], params.wadsToSlash[i]);
         }
     }
 
     function getMinimumSlashableStake(
-        OperatorSet calldata,
+        OperatorSet calldata set,
         address[] calldata operators,
         address[] calldata strategies,
-        uint32
+        uint32 futureBlock
     ) external view returns (uint256[][] memory found) {
         found = new uint256[][](operators.length);
         for (uint256 i = 0; i < operators.length; ++i) {
             found[i] = new uint256[](strategies.length);
             for (uint256 j = 0; j < strategies.length; ++j) {
-                found[i][j] = amounts[operators[i]][strategies[j]];
+                uint256 whole = getMaxMagnitude(operators[i], strategies[j]);
+                if (whole == 0) continue;
+                Allocation memory held = getAllocation(operators[i], set, strategies[j]);
+                if (held.pendingDiff < 0 && held.effectBlock <= futureBlock) held = _done(held);
+                found[i][j] = operatorShares[operators[i]][strategies[j]] * held.currentMagnitude / whole;
             }
         }
     }
 
     function isMemberOfOperatorSet(address operator, OperatorSet calldata set) external view returns (bool) {
-        return _members[operator][keccak256(abi.encode(set.avs, set.id))];
+        return _members[operator][_key(set.avs, set.id)];
     }
 
-    function DEALLOCATION_DELAY() external pure returns (uint32) {
-        return 200;
+    function isOperatorSlashable(address operator, OperatorSet calldata set) external view returns (bool) {
+        return _isSlashable(operator, _key(set.avs, set.id));
     }
 
-    function minWithdrawalDelayBlocks() external pure returns (uint32) {
-        return 100;
+    function getAllocation(address operator, OperatorSet memory set, address strategy)
+        public
+        view
+        returns (Allocation memory held)
+    {
+        held = _allocations[operator][_key(set.avs, set.id)][strategy];
+        if (held.pendingDiff != 0 && held.effectBlock <= vm.getBlockNumber()) held = _done(held);
+    }
+
+    function getMaxMagnitude(address operator, address strategy) public view returns (uint64) {
+        return WHOLE - _slashed[operator][strategy];
+    }
+
+    function getSlashableSharesInQueue(address operator, address strategy) external view returns (uint256 shares) {
+        Queued[] storage queue = _queue[operator][strategy];
+        for (uint256 i = 0; i < queue.length; ++i) {
+            if (vm.getBlockNumber() <= queue[i].until) {
+                shares += queue[i].scaled * getMaxMagnitude(operator, strategy) / WHOLE;
+            }
+        }
+    }
+
+    /// @dev A part of what is allocated, rounded up, is gone for good; so are that part of the shares, queued ones too.
+    function _slash(address operator, bytes32 set, address strategy, uint256 wad) private {
+        Allocation memory held = getAllocation(operator, OperatorSet(msg.sender, 0), strategy);
+        if (held.currentMagnitude == 0) return;
+        uint256 whole = getMaxMagnitude(operator, strategy);
+        uint64 lost = uint64((uint256(held.currentMagnitude) * wad + WHOLE - 1) / WHOLE);
+        held.currentMagnitude -= lost;
+        if (held.pendingDiff < 0) {
+            held.pendingDiff += int128(uint128((uint256(uint128(-held.pendingDiff)) * wad + WHOLE - 1) / WHOLE));
+        }
+        _allocations[operator][set][strategy] = held;
+        _slashed[operator][strategy] += lost;
+        uint256 shares = operatorShares[operator][strategy];
+        operatorShares[operator][strategy] = shares - (shares * lost + whole - 1) / whole;
+    }
+
+    function _isSlashable(address operator, bytes32 set) private view returns (bool) {
+        return _members[operator][set] || vm.getBlockNumber() <= _slashableUntil[operator][set];
+    }
+
+    function _done(Allocation memory held) private pure returns (Allocation memory) {
+        return Allocation(uint64(uint128(int128(uint128(held.currentMagnitude)) + held.pendingDiff)), 0, 0);
+    }
+
+    function _key(address avs, uint32 set) private pure returns (bytes32) {
+        return keccak256(abi.encode(avs, set));
     }
 }
 
-/// @notice Two operators allocate more and less, are noted and slashed, several times for one time.
+/// @notice Two operators are delegated to, leave and come back, are noted and slashed, several times for one time.
 contract EigenHandler is Handler {
     EigenLayerDouble private _eigen;
     EigenLayerStakeSource private _source;
@@ -101,6 +193,7 @@ contract EigenHandler is Handler {
     address private _strategy;
     uint256 private _offences;
     uint256 public beyond;
+    uint256 public escaped;
     /// @dev When each was noted, with how much; and what was taken for each of these times.
     uint48[] private _times;
     mapping(address operator => mapping(uint48 when => uint256)) private _then;
@@ -117,30 +210,92 @@ contract EigenHandler is Handler {
         for (uint256 i = 0; i < 2; ++i) {
             _eigen.become(_people[i]);
             _eigen.join(_people[i], address(_source), 0);
+            _eigen.delegate(_people[i], _strategy, 1e24);
+            _eigen.modifyAllocation(_people[i], address(_source), _strategy, 0.5e18);
         }
         _note();
     }
 
-    function allocate(uint256 who, uint256 amount) external {
-        _eigen.allocate(_people[who % 2], _strategy, bound(amount, 1e9, 1e24));
+    function delegate(uint256 who, uint256 amount) external {
+        _eigen.delegate(_people[who % 2], _strategy, bound(amount, 1e9, 1e24));
         _note();
         _told(true);
     }
 
+    function withdraw(uint256 who, uint256 amount) external {
+        uint256 held = _eigen.operatorShares(_people[who % 2], _strategy);
+        vm.assume(held > 1e9 && _eigen.getMaxMagnitude(_people[who % 2], _strategy) > 0);
+        _eigen.queueWithdrawal(_people[who % 2], _strategy, bound(amount, 1e9, held));
+        _note();
+        _told(true);
+    }
+
+    function allocate(uint256 who, uint64 magnitude) external {
+        uint64 whole = _eigen.getMaxMagnitude(_people[who % 2], _strategy);
+        try _eigen.modifyAllocation(_people[who % 2], address(_source), _strategy, uint64(bound(magnitude, 0, whole))) {
+            _note();
+            _told(true);
+        } catch {
+            _told(false);
+        }
+    }
+
+    function leaveOrCome(uint256 who) external {
+        IAllocationManager.OperatorSet memory set = IAllocationManager.OperatorSet(address(_source), 0);
+        address person = _people[who % 2];
+        bool member = _eigen.isMemberOfOperatorSet(person, set);
+        if (!member && _eigen.isOperatorSlashable(person, set)) {
+            vm.roll(vm.getBlockNumber() + _eigen.DEALLOCATION_DELAY() + 1);
+            vm.warp(vm.getBlockTimestamp() + 12 * uint256(_eigen.DEALLOCATION_DELAY() + 1));
+        }
+        if (member) _eigen.quit(person, address(_source), 0);
+        else _eigen.join(person, address(_source), 0);
+        _note();
+        _told(_eigen.isMemberOfOperatorSet(person, set) != member, true);
+    }
+
     function slash(uint256 who, uint256 which, uint64 share) external {
         address person = _people[who % 2];
-        uint48 when = _times[which % _times.length];
+        // Of late, since all that is older than the exit delay is no one's any more.
+        uint48 when = _times[_times.length - 1 - which % (_times.length < 8 ? _times.length : 8)];
         uint256 most = _source.slashableStake(person, when);
         uint256 taken = _source.slash(person, when, uint64(bound(share, 1, 1e18)), bytes32(++_offences));
         // EigenLayer's shares have 18 places: what it takes is less by at most that part of all there is.
-        if (taken > most + 1e6) ++beyond;
+        if (taken > most + 1e8) ++beyond;
         _taken[person][when] += taken;
-        if (_taken[person][when] > _then[person][when] + 1e6) ++beyond;
+        if (_taken[person][when] > _then[person][when] + 1e8) ++beyond;
+        _told(taken > 0);
+    }
+
+    /// @dev An offence, and its slash after the operator has left by all the ways there are: all of it is taken.
+    function offendAndRun(uint256 who, uint256 blocks) external {
+        address person = _people[who % 2];
+        uint48 when = uint48(vm.getBlockTimestamp());
+        uint256 votes = _source.note(person);
+        uint256 slashable = _source.slashableStake(person, when);
+        vm.assume(slashable > 1e12);
+        uint256 before = vm.snapshotState();
+        IAllocationManager.OperatorSet memory set = IAllocationManager.OperatorSet(address(_source), 0);
+        if (_eigen.getAllocation(person, set, _strategy).pendingDiff == 0) {
+            _eigen.modifyAllocation(person, address(_source), _strategy, 0);
+        }
+        if (_eigen.isMemberOfOperatorSet(person, set)) _eigen.quit(person, address(_source), 0);
+        _eigen.queueWithdrawal(person, _strategy, _eigen.operatorShares(person, _strategy));
+        _source.note(person);
+        blocks = bound(blocks, 0, 1) * _eigen.minWithdrawalDelayBlocks();
+        vm.roll(vm.getBlockNumber() + blocks);
+        vm.warp(vm.getBlockTimestamp() + 12 * blocks);
+        uint256 taken = _source.slash(person, when, 1e18, bytes32(++_offences));
+        vm.assertTrue(vm.revertToState(before), "back");
+        // What was asked back before the offence, and did not vote, may have become free meanwhile.
+        if (taken + 1e8 < (blocks == 0 ? slashable : votes)) ++escaped;
         _told(true);
     }
 
     function wait(uint256 time) external {
-        vm.warp(vm.getBlockTimestamp() + bound(time, 1, 500));
+        uint256 blocks = bound(time, 1, 40);
+        vm.roll(vm.getBlockNumber() + blocks);
+        vm.warp(vm.getBlockTimestamp() + 12 * blocks);
         _note();
         _told(true);
     }
@@ -149,7 +304,9 @@ contract EigenHandler is Handler {
         uint48 present = uint48(vm.getBlockTimestamp());
         _times.push(present);
         for (uint256 i = 0; i < 2; ++i) {
-            uint256 noted = _source.note(_people[i]);
+            _source.note(_people[i]);
+            // What it noted is what it takes at most now.
+            uint256 noted = _source.slashableStake(_people[i], present);
             if (noted > _then[_people[i]][present]) _then[_people[i]][present] = noted;
         }
     }
@@ -176,8 +333,10 @@ contract EigenLayerStakeSourceTest is Kit {
         _source = new EigenLayerStakeSource(_eigen, _eigen, strategies, weights, 12, address(new Powers(address(this))));
         _eigen.become(_op);
         _eigen.join(_op, address(_source), 0);
-        _eigen.allocate(_op, _first, 6e18);
-        _eigen.allocate(_op, _second, 8e18);
+        _eigen.delegate(_op, _first, 6e18);
+        _eigen.delegate(_op, _second, 8e18);
+        _eigen.modifyAllocation(_op, address(_source), _first, 1e18);
+        _eigen.modifyAllocation(_op, address(_source), _second, 1e18);
     }
 
     function test_strategiesAreDistinctAndOrdered() public {
@@ -210,7 +369,8 @@ contract EigenLayerStakeSourceTest is Kit {
     function test_anOperatorEntersAndLeaves() public {
         vm.expectEmit(true, false, false, true, address(_source));
         emit IEigenLayerStakeSource.OperatorLeft(_op);
-        _eigen.leave(_op, address(_source), 0);
+        _eigen.quit(_op, address(_source), 0);
+        vm.roll(vm.getBlockNumber() + 201);
         vm.expectEmit(true, false, false, true, address(_source));
         emit IEigenLayerStakeSource.OperatorEntered(_op);
         _eigen.join(_op, address(_source), 0);
@@ -246,15 +406,80 @@ contract EigenLayerStakeSourceTest is Kit {
     }
 
     function test_whoIsNoMemberHasNoStake() public {
-        _eigen.leave(_op, address(_source), 0);
+        _eigen.quit(_op, address(_source), 0);
         vm.assertEq(_source.stake(_op), 0);
+        vm.assertEq(_source.note(_op), 0);
+    }
+
+    function test_whatIsOnItsWayOutDoesNotVote() public {
+        _eigen.modifyAllocation(_op, address(_source), _first, 0.5e18);
+        vm.assertEq(_source.stake(_op), 7e18);
+        _eigen.queueWithdrawal(_op, _second, 4e18);
+        vm.assertEq(_source.stake(_op), 5e18);
+        _source.note(_op);
+        vm.assertEq(_source.slashableStake(_op, uint48(vm.getBlockTimestamp())), 10e18);
+    }
+
+    function test_whoLeavesIsSlashed() public {
+        uint48 offence = _offended();
+        _eigen.quit(_op, address(_source), 0);
+        _later(100);
+        vm.assertEq(_source.note(_op), 0);
+        vm.assertEq(_source.slashableStake(_op, offence), 10e18);
+        vm.assertEq(_source.slash(_op, offence, 0.5e18, "one"), 5e18);
+        vm.assertEq(_eigen.operatorShares(_op, _first), 3e18);
+        // Who offends after it has left, while it could still be slashed, is slashed too.
+        vm.assertEq(_source.slash(_op, uint48(vm.getBlockTimestamp()), 1e18, "two"), 5e18);
+        vm.assertEq(_eigen.operatorShares(_op, _second), 0);
+    }
+
+    function test_whoLeavesInTheSameBlockIsSlashed() public {
+        uint48 offence = _offended();
+        _eigen.quit(_op, address(_source), 0);
+        _source.note(_op);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "one"), 10e18);
+        vm.assertEq(_eigen.operatorShares(_op, _first) + _eigen.operatorShares(_op, _second), 0);
+    }
+
+    function test_whoDeallocatesIsSlashed() public {
+        uint48 offence = _offended();
+        _eigen.modifyAllocation(_op, address(_source), _first, 0);
+        _eigen.modifyAllocation(_op, address(_source), _second, 0);
+        _later(100);
+        vm.assertEq(_source.note(_op), 0);
+        vm.assertEq(_source.slash(_op, offence, 0.5e18, "one"), 5e18);
+    }
+
+    function test_whatIsQueuedToBeWithdrawnIsSlashed() public {
+        uint48 offence = _offended();
+        _eigen.queueWithdrawal(_op, _first, 6e18);
+        _eigen.queueWithdrawal(_op, _second, 8e18);
+        _later(100);
+        vm.assertEq(_source.note(_op), 0);
+        vm.assertEq(_source.slash(_op, offence, 0.5e18, "one"), 5e18);
+        vm.assertEq(_eigen.getSlashableSharesInQueue(_op, _first), 3e18);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "two"), 5e18);
+        vm.assertEq(_eigen.getSlashableSharesInQueue(_op, _second), 0);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "three"), 0);
+    }
+
+    function test_afterSlashableUntilNothingIsTaken() public {
+        _eigen.quit(_op, address(_source), 0);
+        vm.roll(vm.getBlockNumber() + 200);
+        _source.note(_op);
+        uint48 offence = uint48(vm.getBlockTimestamp());
+        vm.assertEq(_source.slashableStake(_op, offence), 10e18);
+        vm.roll(vm.getBlockNumber() + 1);
+        vm.assertEq(_source.slashableStake(_op, offence), 0);
+        vm.assertEq(_source.slash(_op, offence, 1e18, "one"), 0);
+        vm.assertEq(_eigen.operatorShares(_op, _first), 6e18);
     }
 
     function test_aSlashAsksForTheShare() public {
         _source.note(_op);
         vm.assertEq(_source.slash(_op, uint48(vm.getBlockTimestamp()), 0.25e18, "one"), 2.5e18);
-        vm.assertEq(_eigen.amounts(_op, _first), 4.5e18);
-        vm.assertEq(_eigen.amounts(_op, _second), 6e18);
+        vm.assertEq(_eigen.operatorShares(_op, _first), 4.5e18);
+        vm.assertEq(_eigen.operatorShares(_op, _second), 6e18);
         vm.assertEq(_source.stake(_op), 7.5e18);
     }
 
@@ -262,7 +487,7 @@ contract EigenLayerStakeSourceTest is Kit {
         _source.note(_op);
         uint48 offence = uint48(vm.getBlockTimestamp());
         vm.warp(vm.getBlockTimestamp() + 60);
-        _eigen.allocate(_op, _first, 16e18);
+        _eigen.delegate(_op, _first, 10e18);
         vm.assertEq(_source.slashableStake(_op, offence), 10e18);
         vm.assertEq(_source.slash(_op, offence, 1e18, "one"), 10e18);
         vm.assertEq(_source.stake(_op), 10e18);
@@ -281,7 +506,7 @@ contract EigenLayerStakeSourceTest is Kit {
         _source.note(_op);
         uint48 offence = uint48(vm.getBlockTimestamp());
         vm.warp(vm.getBlockTimestamp() + 60);
-        _eigen.allocate(_op, _first, 96e18);
+        _eigen.delegate(_op, _first, 90e18);
         uint256 sum = _source.slash(_op, offence, 0.5e18, "one") + _source.slash(_op, offence, 1e18, "two");
         vm.assertEq(_source.slash(_op, offence, 1e18, "three"), 0);
         vm.assertLe(sum, 10e18, "sum");
@@ -311,11 +536,26 @@ contract EigenLayerStakeSourceTest is Kit {
         vm.assertEq(_handler.beyond(), 0);
     }
 
+    function invariant_nobodyEscapesByLeaving() public view {
+        vm.assertEq(_handler.escaped(), 0);
+    }
+
     function afterInvariant() public view {
         _handler.asExpected();
     }
 
     function test_theExitDelayIsEigenLayersShortest() public view {
         vm.assertEq(_source.exitDelay(), 1200);
+    }
+
+    /// @dev The time of an offence; all that the operator has was noted.
+    function _offended() private returns (uint48) {
+        _source.note(_op);
+        return uint48(vm.getBlockTimestamp());
+    }
+
+    function _later(uint256 blocks) private {
+        vm.roll(vm.getBlockNumber() + blocks);
+        vm.warp(vm.getBlockTimestamp() + 12 * blocks);
     }
 }

@@ -104,11 +104,11 @@ contract QuorumStepTest is Games {
         vm.assertEq(slashing.culprit(), vm.addr(keys[0]));
     }
 
-    function test_silence_voidsTheGame() public {
+    function test_silence_leavesTheGameUnproven() public {
         (uint256 number,) = _lastStep();
         _pass(PROVE + 1);
         disputes.timeout(number);
-        vm.assertEq(uint256(disputes.gameOf(number).outcome), uint256(IDisputeGame.Outcome.Void));
+        vm.assertEq(uint256(disputes.gameOf(number).outcome), uint256(IDisputeGame.Outcome.Unproven));
     }
 
     /// @dev A game whose only step is left, and what the defender says of it.

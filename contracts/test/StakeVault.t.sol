@@ -85,7 +85,11 @@ contract StakeVaultHandler is Handler {
     function claim(uint256 who, uint256 which, uint256 epoch) external {
         (address person, address operator) = (people[who % 3], operators[which % 2]);
         uint256[] memory asked = _vault.exitEpochs(operator, person);
-        if (asked.length == 0) asked = _vault.exitEpochs(operator = operators[(which + 1) % 2], person);
+        // Whoever has asked for something back, if anybody has.
+        for (uint256 i = 1; i < 6 && asked.length == 0; ++i) {
+            (person, operator) = (people[(who + i) % 3], operators[(which + i / 3) % 2]);
+            asked = _vault.exitEpochs(operator, person);
+        }
         epoch = asked.length == 0 ? firstEpoch : asked[epoch % asked.length];
         // Most are patient.
         if (asked.length != 0 && which / 2 % 4 != 0) _wait((epoch + 1) * EPOCH);

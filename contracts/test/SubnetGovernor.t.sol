@@ -15,7 +15,7 @@ import {IRoyaltyVault} from "../src/interfaces/IRoyaltyVault.sol";
 import {ISubnetGovernor} from "../src/interfaces/ISubnetGovernor.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Ground, Powers} from "./Economy.sol";
-import {Handler, Kit, vm} from "./Kit.sol";
+import {Kit, vm} from "./Kit.sol";
 
 /// @notice As OpenZeppelin leaves it: whoever has votes enough proposes what it likes.
 contract CarelessGovernor is SubnetGovernor {
@@ -28,33 +28,7 @@ contract CarelessGovernor is SubnetGovernor {
     }
 }
 
-/// @notice Everybody tries everything that only the timelock, the governor or another role may do.
-contract IntruderHandler is Handler {
-    address[] private _targets_;
-    bytes[] private _calls;
-    address[4] private _people;
-    uint256 public intrusions;
-
-    constructor(address[] memory targets, bytes[] memory calls, address[4] memory people) {
-        (_targets_, _calls, _people) = (targets, calls, people);
-    }
-
-    function intrude(uint256 which, uint256 who) external {
-        which = which % _calls.length;
-        vm.prank(_people[who % 4]);
-        (bool done,) = _targets_[which].call(_calls[which]);
-        if (done) ++intrusions;
-    }
-
-    function wait(uint256 time) external {
-        vm.warp(vm.getBlockTimestamp() + time % 3 days);
-    }
-}
-
 contract SubnetGovernorTest is Kit {
-    IntruderHandler private _handler;
-    bytes32 private _parameters;
-
     uint64 private constant GOVERNOR_ROLE = 3;
     uint48 private constant VOTE_DELAY = 1 hours;
     uint32 private constant VOTE_SECONDS = 1 days;
@@ -93,9 +67,6 @@ contract SubnetGovernorTest is Kit {
         (_terms.founder, _terms.operators, _terms.anchor) = (terms.founder, terms.operators, terms.anchor);
         (_terms.params, _terms.windows, _terms.economics) = (terms.params, terms.windows, terms.economics);
         vm.warp(vm.getBlockTimestamp() + 1);
-        _handler = _intruders();
-        _target(address(_handler));
-        _parameters = _allParameters();
     }
 
     function test_anyoneDraftsOnce() public {
@@ -317,52 +288,6 @@ contract SubnetGovernorTest is Kit {
         _powers.grantRole(0, address(this), 0);
         vm.expectRevert();
         _timelock.updateDelay(0);
-    }
-
-    function invariant_onlyTheTimelockChangesParameters() public view {
-        vm.assertEq(_handler.intrusions(), 0);
-        vm.assertEq(_allParameters(), _parameters);
-    }
-
-    function _allParameters() private view returns (bytes32) {
-        bytes memory subnets = abi.encode(_subnets.subnetCount(), _ground.SOURCE().vaults(), _dmp.burned(), _dmp.spent());
-        bytes memory governor = abi.encode(
-            _governor.backingNeeded(), _governor.backingPeriod(), _governor.votingDelay(), _governor.votingPeriod()
-        );
-        (bool mine,) = _powers.hasRole(0, address(_timelock));
-        return keccak256(abi.encode(subnets, governor, mine, _governor.proposalThreshold(), _timelock.getMinDelay()));
-    }
-
-    /// @dev All that is restricted, as any of a stranger, members, and the deployer.
-    function _intruders() private returns (IntruderHandler) {
-        (address[] memory t, bytes[] memory c) = (new address[](16), new bytes[](16));
-        ISubnetRegistry.Economics memory mine = ISubnetRegistry.Economics(0, 10_000, 1, 1, 0, 0, _bob);
-        (t[0], c[0]) = (address(_subnets), abi.encodeCall(ISubnetRegistry.found, (_terms)));
-        (t[1], c[1]) = (address(_subnets), abi.encodeCall(ISubnetRegistry.setEconomics, (1, mine)));
-        (t[2], c[2]) = (address(_dmp), abi.encodeCall(IDMPToken.burn, (_ann, 1)));
-        (t[3], c[3]) = (address(_dmp), abi.encodeCall(IDMPToken.spend, (_bob, 0)));
-        (t[4], c[4]) = (address(_royalties), abi.encodeCall(IRoyaltyVault.open, (9, 1)));
-        (t[5], c[5]) = (address(_royalties), abi.encodeCall(IRoyaltyVault.giveReserved, (1, _bob, 0)));
-        (t[6], c[6]) = (address(_governor), abi.encodeCall(ISubnetGovernor.setBacking, (0, 0)));
-        (t[7], c[7]) = (address(_governor), abi.encodeCall(ISubnetGovernor.foundSubnet, (SALT, _terms)));
-        (t[8], c[8]) = (address(_governor), abi.encodeWithSignature("relay(address,uint256,bytes)", _dmp, 0, c[2]));
-        (t[9], c[9]) = (address(_governor), abi.encodeWithSignature("setVotingDelay(uint48)", 0));
-        (t[10], c[10]) = (address(_governor), abi.encodeWithSignature("updateTimelock(address)", _bob));
-        (t[11], c[11]) = (address(_timelock), abi.encodeWithSignature("updateDelay(uint256)", 0));
-        (t[12], c[12]) = (
-            address(_timelock),
-            abi.encodeWithSignature(
-                "schedule(address,uint256,bytes,bytes32,bytes32,uint256)", _subnets, 0, c[0], 0, 0, LOCK_SECONDS
-            )
-        );
-        (t[13], c[13]) = (address(_powers), abi.encodeWithSignature("grantRole(uint64,address,uint32)", 0, _bob, 0));
-        (t[14], c[14]) = (
-            address(_ground.SOURCE()), abi.encodeWithSignature("setVault(address,uint96)", _ground.VAULT(), 0)
-        );
-        (t[15], c[15]) = (
-            address(_ground.VAULT()), abi.encodeWithSignature("slash(address,uint48,uint64)", _ann, 1, 1)
-        );
-        return new IntruderHandler(t, c, [_ann, _bob, _name("stranger"), address(this)]);
     }
 
     /// @dev As contracts/deploy_dao.py does it.

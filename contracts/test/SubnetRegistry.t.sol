@@ -3,9 +3,37 @@ pragma solidity ^0.8.30;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {SubnetRegistry} from "../src/SubnetRegistry.sol";
+import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
 import {ISubnetRegistry} from "../src/interfaces/ISubnetRegistry.sol";
 import {Ground} from "./Economy.sol";
 import {Kit, vm} from "./Kit.sol";
+
+/// @notice An anchor, its games and what slashes, whose times add up to what was set.
+contract TimesDouble {
+    uint256 private _each;
+    uint256 public longest;
+
+    function set(uint256 all) external {
+        _each = all / 5;
+        longest = all - 3 * _each;
+    }
+
+    function SLASHING() external view returns (address) {
+        return address(this);
+    }
+
+    function CHALLENGE_SECONDS() external view returns (uint256) {
+        return _each;
+    }
+
+    function EPOCH_SECONDS() external view returns (uint256) {
+        return _each;
+    }
+
+    function VETO_SECONDS() external view returns (uint256) {
+        return _each;
+    }
+}
 
 contract SubnetRegistryTest is Kit {
     SubnetRegistry private _subnets;
@@ -47,6 +75,36 @@ contract SubnetRegistryTest is Kit {
         _subnets.found(terms);
         terms.windows.resolutionSeconds = 8 hours;
         vm.assertEq(_subnets.found(terms), 1);
+    }
+
+    function test_stakeOutlastsTheLongestGame() public {
+        TimesDouble times = new TimesDouble();
+        ISubnetRegistry.Terms memory terms = _terms();
+        (terms.anchor, terms.windows) = (address(times), ISubnetRegistry.Windows(0, 0, 0));
+        _subnets.setDisputes(IDisputeGame(address(times)));
+        // Window, game, epoch and veto take a day in all, and somebody needs a second.
+        times.set(1 days);
+        vm.expectRevert(abi.encodeWithSelector(ISubnetRegistry.ExitTooShort.selector, 1 days, 1 days + 1));
+        _subnets.found(terms);
+        times.set(1 days - 1);
+        vm.assertEq(_subnets.found(terms), 1);
+        terms.windows = ISubnetRegistry.Windows(8 hours, 8 hours, 8 hours + 1);
+        vm.expectRevert(abi.encodeWithSelector(ISubnetRegistry.ExitTooShort.selector, 1 days, 1 days + 1));
+        _subnets.found(terms);
+        times.set(2 days);
+        _subnets.setDisputes(IDisputeGame(address(0)));
+        terms.windows = ISubnetRegistry.Windows(0, 0, 0);
+        vm.assertEq(_subnets.found(terms), 2);
+    }
+
+    function test_onlyTheDaoNamesTheGames() public {
+        vm.prank(_stranger);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, _stranger));
+        _subnets.setDisputes(IDisputeGame(_stranger));
+        vm.expectEmit(true, false, false, true, address(_subnets));
+        emit ISubnetRegistry.DisputesSet(_stranger);
+        _subnets.setDisputes(IDisputeGame(_stranger));
+        vm.assertEq(address(_subnets.disputes()), _stranger);
     }
 
     function test_onlyTheDaoSetsEconomics() public {

@@ -148,4 +148,7 @@ interface ICheckpointAnchor {
 
     /// @notice Where its checkpoints are voted on.
     function ATTESTATION() external view returns (IAttestation);
+
+    /// @notice For how long after its proposal a checkpoint may be disputed, and is not final, seconds.
+    function CHALLENGE_SECONDS() external view returns (uint256);
 }

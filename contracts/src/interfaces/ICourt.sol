@@ -39,7 +39,6 @@ interface ICourt {
 
     event Proven(bytes32 indexed offence, uint256 indexed subnetId, address indexed operator);
 
-    error NoSha256();
     error NoContradiction();
     error DifferentSigners(address one, address other);
     error WrongRoot(uint256 contributor, bytes32 expected, bytes32 actual);

@@ -15,7 +15,8 @@ import {ISubnetRegistry} from "./ISubnetRegistry.sol";
 ///      on it: who needs no longer for any move never times out. States are committed as a Merkle root, so anybody may
 ///      show them in the proposer's place, and no game can be shown other ones.
 ///      Half of a loser's bond is the winner's and half the treasury's: disputing one's own checkpoint, to be the first
-///      or to delay it, costs something. Any number of games may be open against one checkpoint, so nobody can shut out
+///      or to delay it, costs something. So does a game whose last step nobody proves although it is not the defender's to
+///      prove: half of the challenger's bond is the treasury's, and nobody else's, who could else be silent for it. Any number of games may be open against one checkpoint, so nobody can shut out
 ///      an honest challenger by losing on purpose.
 interface IDisputeGame {
     /// @notice Whose turn it is, and for what.
@@ -28,11 +29,14 @@ interface IDisputeGame {
         Resolved
     }
 
+    /// @notice What became of a game. The challenge was upheld or refuted; void: everybody gets its own back, since another
+    ///         game rejected the checkpoint, or the DAO annulled this one; unproven: see above.
     enum Outcome {
         Open,
         Upheld,
         Refuted,
-        Void
+        Void,
+        Unproven
     }
 
     /// @param subnetId the subnet

@@ -23,6 +23,14 @@ interface IAllocationManager {
         string description;
     }
 
+    /// @param currentMagnitude what is allocated and slashable now, of a strategy's `getMaxMagnitude`
+    /// @param pendingDiff what is added, or taken away, at `effectBlock`
+    struct Allocation {
+        uint64 currentMagnitude;
+        int128 pendingDiff;
+        uint32 effectBlock;
+    }
+
     /// @notice Publishes where the AVS describes itself; the first call makes the caller an AVS.
     function updateAVSMetadataURI(address avs, string calldata metadataURI) external;
 
@@ -35,7 +43,9 @@ interface IAllocationManager {
     /// @notice Slashes shares of what an operator allocated to a set; the AVS only.
     function slashOperator(address avs, SlashingParams calldata params) external;
 
-    /// @notice For each operator and strategy the least stake that can be slashed until `futureBlock`.
+    /// @notice For each operator and strategy the least stake that can be slashed until `futureBlock`: deallocations that take
+    ///         effect until then are left out, and so is what delegators have queued to withdraw. Whether the operator is a
+    ///         member, or slashable at all, is not looked at.
     function getMinimumSlashableStake(
         OperatorSet calldata operatorSet,
         address[] calldata operators,
@@ -46,7 +56,19 @@ interface IAllocationManager {
     /// @notice Whether an operator is in a set.
     function isMemberOfOperatorSet(address operator, OperatorSet calldata operatorSet) external view returns (bool);
 
-    /// @notice Blocks until an operator's deallocation takes effect; so long its stake stays slashable.
+    /// @notice Whether an operator is in a set, or left it no more than `DEALLOCATION_DELAY` blocks ago.
+    function isOperatorSlashable(address operator, OperatorSet calldata operatorSet) external view returns (bool);
+
+    /// @notice What an operator has allocated to a set of a strategy.
+    function getAllocation(address operator, OperatorSet calldata operatorSet, address strategy)
+        external
+        view
+        returns (Allocation memory);
+
+    /// @notice What all allocations of a strategy are parts of: 1e18 less what was slashed.
+    function getMaxMagnitude(address operator, address strategy) external view returns (uint64);
+
+    /// @notice Blocks until an operator's deallocation takes effect, or its leaving; so long its stake stays slashable.
     function DEALLOCATION_DELAY() external view returns (uint32);
 }
 
@@ -54,6 +76,9 @@ interface IAllocationManager {
 interface IDelegationManager {
     /// @notice Blocks that a withdrawal is queued, and stays slashable, at least.
     function minWithdrawalDelayBlocks() external view returns (uint32);
+
+    /// @notice Shares that delegators have queued to withdraw and that would be lost if all of the operator was slashed.
+    function getSlashableSharesInQueue(address operator, address strategy) external view returns (uint256);
 
     /// @notice Whether an account is an operator.
     function isOperator(address account) external view returns (bool);

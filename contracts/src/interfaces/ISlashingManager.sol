@@ -57,4 +57,10 @@ interface ISlashingManager {
 
     /// @notice What an operator is to be slashed for an epoch.
     function sentenceOf(IStakeSource source, address operator, uint32 epoch) external view returns (Sentence memory);
+
+    /// @notice Over how many seconds offences are gathered into one sentence.
+    function EPOCH_SECONDS() external view returns (uint256);
+
+    /// @notice For how long after the end of its epoch an offence may be vetoed, seconds.
+    function VETO_SECONDS() external view returns (uint256);
 }

@@ -32,6 +32,6 @@ interface IStepVerifier {
     function resultOf(Step calldata step, bytes calldata proof) external view returns (bytes32);
 
     /// @notice Whether a right defender can always prove its step by itself, so that its silence loses. If not, a step
-    ///         that nobody proves leaves the game without a loser.
+    ///         that nobody proves leaves the game without a winner.
     function silenceLoses() external view returns (bool);
 }

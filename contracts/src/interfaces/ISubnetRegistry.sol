@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IDisputeGame} from "./IDisputeGame.sol";
+
 /// @title The subnets of the network: what each one learns, by which rules, and where its contracts stand
 /// @notice With the chain's URL, this contract's address and a subnet id a stranger can find everything else. Only the DAO
 ///         founds subnets; all but the economics is immutable, and those only the DAO changes.
@@ -82,6 +84,7 @@ interface ISubnetRegistry {
 
     event SubnetFounded(uint256 indexed subnetId, address indexed founder, address operators, address anchor);
     event SubnetOpened(uint256 indexed subnetId, uint64 openedBlock);
+    event DisputesSet(address disputes);
     event EconomicsSet(uint256 indexed subnetId, Economics economics);
 
     error UnknownSubnet(uint256 subnetId);
@@ -103,6 +106,13 @@ interface ISubnetRegistry {
 
     /// @notice Changes who gets what from now on; the DAO only.
     function setEconomics(uint256 subnetId, Economics calldata economics) external;
+
+    /// @notice Names the games in which checkpoints are disputed: a subnet is founded only if stake outlasts the longest of
+    ///         them, and the sentence that follows; zero asks for what the subnet's own terms say alone. The DAO only.
+    function setDisputes(IDisputeGame games) external;
+
+    /// @notice The games in which checkpoints are disputed.
+    function disputes() external view returns (IDisputeGame);
 
     /// @notice How many subnets there are; their ids are 1 to this number.
     function subnetCount() external view returns (uint256);

@@ -5,6 +5,16 @@ pragma solidity ^0.8.30;
 /// @dev A node is SHA-256(0x01 || left || right); an odd node is promoted as it is. Positions and counts are the
 ///      caller's, never the proof's: so an inner node cannot pass for a leaf.
 library Sha256Merkle {
+    bytes32 private constant EMPTY = 0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855;
+
+    error NoSha256();
+
+    /// @dev Where the precompile is missing the call succeeds and answers nothing: any tree would have the same root, and any
+    ///      bytes would be what was stated. Who hashes asks for it once, in its constructor.
+    function demandPrecompile() internal pure {
+        if (sha256("") != EMPTY) revert NoSha256();
+    }
+
     error PathTooLong(uint256 length, uint256 needed);
     error PathTooShort(uint256 length);
     error NoSuchLeaf(uint256 position, uint256 count);
