@@ -890,20 +890,14 @@ contract DisputeGameTest is Games {
         }
     }
 
-    function invariant_noMoveAfterTheEnd() public view {
-        vm.assertEq(_handler.late(), 0);
+    function invariant_movesAreInTime() public view {
+        vm.assertEq(_handler.late(), 0, "after the end, or the clock");
+        vm.assertEq(_handler.short(), 0, "less than the extension, or more than a clock is left");
     }
 
-    function invariant_clocksAreExtended() public view {
-        vm.assertEq(_handler.short(), 0);
-    }
-
-    function invariant_payoutsAreDelayed() public view {
-        vm.assertEq(_handler.early(), 0);
-    }
-
-    function invariant_everyOutcomePaysItsOwn() public view {
-        vm.assertEq(_handler.mispaid(), 0);
+    function invariant_payoutsAreDelayedAndRight() public view {
+        vm.assertEq(_handler.early(), 0, "before the delay is over");
+        vm.assertEq(_handler.mispaid(), 0, "not what the outcome says");
     }
 
     function afterInvariant() public view {
