@@ -298,6 +298,10 @@ class RoyaltyVault(Contract):
     def root_count(self, subnet_id: int) -> View[int]:
         return self._ask(_int, "rootCount", subnet_id)
 
+    def root_of(self, subnet_id: int, index: int) -> View[bytes]:
+        """A root's first 26 bytes (`ROOT_BYTES`): more of it is not kept, or compared."""
+        return self._ask(lambda posted: bytes(posted[0]), "rootOf", subnet_id, index)
+
     def leaf_of(self, subnet_id: int, account: bytes, shares: int) -> View[bytes]:
         return self._ask(_bytes, "leafOf", subnet_id, account, shares)
 
@@ -369,6 +373,10 @@ class SubnetGovernor(Contract):
 
     def claim_backer_shares(self, draft_id: bytes, backer: bytes) -> Transaction:
         return self._send("claimBackerShares", draft_id, backer)
+
+    def backing_of(self, draft_id: bytes, backer: bytes) -> View[int]:
+        """What an account burned for a draft; 0 once it has got its shares for it."""
+        return self._ask(_int, "backingOf", draft_id, backer)
 
     def draft_id_of(self, salt: bytes, terms: Terms) -> View[bytes]:
         return self._ask(_bytes, "draftIdOf", salt, terms.encoded())

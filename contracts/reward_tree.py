@@ -19,6 +19,12 @@ def reward_leaf(chain_id: int, distributor: bytes, subnet_id: int, pot: Pot, acc
     return keccak(encode(types, (chain_id, distributor, subnet_id, int(pot), account, cumulative)))
 
 
+def share_leaf(chain_id: int, vault: bytes, subnet_id: int, account: bytes, shares: int) -> bytes:
+    """What a root grants to an account, as `RoyaltyVault.leafOf` has it, 32 bytes."""
+    types = ["uint256", "address", "uint256", "address", "uint256"]
+    return keccak(encode(types, (chain_id, vault, subnet_id, account, shares)))
+
+
 class RewardTree:
     """A tree over leaves of 32 bytes; raises `ValueError` if there are none.
 

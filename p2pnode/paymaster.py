@@ -3,6 +3,7 @@
 Everything that goes into them everybody can see: certified rounds, attestations on the chain, the pots. `rewards.json`
 in the node's folder has every line that was ever dealt, and `proofs.json` is what people claim by
 (`p2pnode rewards claim --proofs`). Amounts are cumulative: an epoch whose posting failed is posted with the next.
+Royalty shares are dealt from the same rounds (`p2pnode/shares.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from p2pnode.errors import ChainError
 from p2pnode.files import explained, write_durably
 from p2pnode.ports import AnchorRecord, Chain, Claim, Clock
+from p2pnode.shares import Shares
 from p2pnode.supervision import Observer
 from protocols.checkpoints.machine import header_digest
 from protocols.errors import LocalError
@@ -35,6 +37,7 @@ class Paymaster:
     def __init__(self, chain: Chain, clock: Clock, observe: Observer, folder: Path, chunks: int) -> None:
         self._chain, self._clock, self._observe = chain, clock, observe
         self._folder, self._chunks = folder, chunks
+        self._shares = Shares(chain, observe, folder)
         self._rounds: dict[int, tuple[EpochView, SetList | None, Header]] = {}
 
     def note(self, view: EpochView, sets: SetList | None, header: Header) -> None:
@@ -57,10 +60,12 @@ class Paymaster:
                 due = {height: each for height, each in self._rounds.items() if each[0].epoch <= epoch}
                 work = await self._work(due)
                 books = (*books, *settle(books, funded, work))
+                await self._shares.deal(epoch, work)
                 self._write(books, epoch)
                 for height in due:
                     del self._rounds[height]
             await self._post(books, epoch)
+            await self._shares.post(epoch)
         except ChainError as error:
             self._observe("rewards-failed", {"epoch": epoch, "reason": str(error)})
 

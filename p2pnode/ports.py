@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from protocols.types import Address, Digest, PeerKey, Role, Verdict
 from protocols.verification.game import Game, Move
 from protocols.verification.proofs import Proof, Stated, Statements
+from protocols.verification.royalties import Grant
 from protocols.verification.scores import Share
 
 T = TypeVar("T")
@@ -198,6 +199,22 @@ class Claim:
     proof: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ShareClaim:
+    """How an account claims royalty shares that it was granted, once.
+
+    Attributes:
+        shares: in their smallest unit.
+        index: of the root that grants them.
+        proof: the siblings up to it, 32 bytes each.
+    """
+
+    account: Address
+    shares: int
+    index: int
+    proof: tuple[bytes, ...]
+
+
 class Arena(Protocol):
     """Where disputes about a subnet's checkpoints are played, for one operator. Errors as `Chain`'s."""
 
@@ -311,6 +328,18 @@ class Chain(Protocol):
 
     async def post_rewards(self, totals: Mapping[tuple[Share, Address], int]) -> tuple[Claim, ...]:
         """Posts what everybody has earned in all, unless just that is posted; returns how each claims it."""
+        ...
+
+    async def shares_left(self) -> int | None:
+        """Royalty shares that nobody was granted; None unless it is this operator who posts, and there are some."""
+        ...
+
+    async def grants_posted(self) -> int:
+        """How many roots of royalty shares the chain has."""
+        ...
+
+    async def post_grants(self, grants: Sequence[Grant], base: int) -> tuple[ShareClaim, ...]:
+        """Posts the grants that the chain has not, of which the first is root `base`; how each share is claimed."""
         ...
 
 

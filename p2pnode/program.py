@@ -268,6 +268,7 @@ async def _chain(settings: NodeSettings, identity: Identity, place: Place) -> As
         court=None if known is None else known["court"],
         rewards=None if known is None else known.get("rewards"),
         disputes=None if known is None else known.get("disputes"),
+        royalties=None if known is None else known.get("royalties"),
     )
     try:
         yield chain

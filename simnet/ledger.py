@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -13,11 +13,12 @@ from contracts.bindings import Checkpoint, checkpoint_key
 from p2pnode.chain.roles import account_of
 from p2pnode.chain.statements import OperatorStatements
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Arena, Block, Claim, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Arena, Block, Claim, OperatorRecord, ShareClaim, SubnetRecord
 from protocols.encryption.ring import PRIMES
 from protocols.types import NO_DIGEST, Address, Digest, PeerKey, Role, Secret, short
 from protocols.verification.contradiction import contradiction
 from protocols.verification.proofs import Contradiction, Proof, Statements, proof_holds
+from protocols.verification.royalties import Grant
 from protocols.verification.scores import Share
 from simnet.memory import GENESIS
 
@@ -270,6 +271,19 @@ class VirtualChain:
     async def post_rewards(self, totals: Mapping[tuple[Share, Address], int]) -> tuple[Claim, ...]:
         """Nobody asks for it without pots."""
         raise ChainError(f"nobody pays {len(totals)} rewards here")
+
+    async def shares_left(self) -> int | None:
+        """Nor shares of it."""
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def grants_posted(self) -> int:
+        """Nobody asks for it without shares."""
+        raise ChainError("nobody has royalty shares here")
+
+    async def post_grants(self, grants: Sequence[Grant], base: int) -> tuple[ShareClaim, ...]:
+        """Nobody asks for it without shares."""
+        raise ChainError(f"nobody is granted {len(grants)} shares from {base} on here")
 
     async def attest(self, record: AnchorRecord, epoch: int) -> None:  # noqa: ARG002  # for a signature; none is made
         await self._ledger.transact(lambda: self._ledger.attest(self._operator, record.key))

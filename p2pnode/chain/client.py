@@ -25,6 +25,7 @@ from contracts.events import SubnetFounded
 from contracts.terms import Terms
 from p2pnode.chain.courts import Courts
 from p2pnode.chain.disputes import Disputes
+from p2pnode.chain.grants import Grants
 from p2pnode.chain.payouts import Payouts
 from p2pnode.chain.provider import HttpxProvider, quantity
 from p2pnode.chain.reader import ChainReader
@@ -33,9 +34,10 @@ from p2pnode.chain.statements import OperatorStatements
 from p2pnode.chain.voting import Voting
 from p2pnode.chain.wallet import Step, Wallet, shown
 from p2pnode.errors import ChainError
-from p2pnode.ports import AnchorRecord, Arena, Block, Chain, Claim, OperatorRecord, SubnetRecord
+from p2pnode.ports import AnchorRecord, Arena, Block, Chain, Claim, OperatorRecord, ShareClaim, SubnetRecord
 from protocols.types import Address, Digest, PeerKey, Role, Secret
 from protocols.verification.proofs import Proof, Statements
+from protocols.verification.royalties import Grant
 from protocols.verification.scores import Share
 
 FAUCET_TIMEOUT_S: Final = 30.0
@@ -54,6 +56,7 @@ class EvmChain(Chain):
         court: Address | None = None,
         rewards: Address | None = None,
         disputes: Address | None = None,
+        royalties: Address | None = None,
     ) -> None:
         self.reader = reader
         self._key = key
@@ -62,6 +65,7 @@ class EvmChain(Chain):
         self._payouts = None if rewards is None else Payouts(reader, self._send, self._sender.address, rewards)
         account = self._sender.account
         self._disputes = None if disputes is None else Disputes(reader, self._send, account, disputes)
+        self._grants = None if royalties is None else Grants(reader, self._send, self._sender.address, royalties)
         reader.on_reorg.append(self._sender.send_again)
         reader.on_head.append(self._sender.settle)
         self._voting = Voting(reader, self._sender)
@@ -213,6 +217,20 @@ class EvmChain(Chain):
         assert self._payouts is not None, "only who saw the pots posts"
         return await self._payouts.post(totals)
 
+    async def shares_left(self) -> int | None:
+        """Royalty shares that nobody was granted; None unless this operator posts, and knows where."""
+        return None if self._grants is None else await self._grants.left()
+
+    async def grants_posted(self) -> int:
+        """How many roots of royalty shares the chain has."""
+        assert self._grants is not None, "only who saw the shares asks"
+        return await self._grants.count()
+
+    async def post_grants(self, grants: Sequence[Grant], base: int) -> tuple[ShareClaim, ...]:
+        """Posts what the chain has not; see `Grants.post`."""
+        assert self._grants is not None, "only who saw the shares posts"
+        return await self._grants.post(grants, base)
+
     async def _send(self, transaction: Transaction) -> None:
         await self._sender.send(transaction)
         self.reader.expire()  # who sent it reads it
@@ -249,9 +267,12 @@ async def connect(
     court: Address | None = None,
     rewards: Address | None = None,
     disputes: Address | None = None,
+    royalties: Address | None = None,
 ) -> EvmChain:
     """An `EvmChain` with a reader of its own; arguments and errors as in `open_reader`."""
-    return EvmChain(await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court, rewards, disputes)
+    return EvmChain(
+        await open_reader(url, registry, subnet_id, chain_id=chain_id), key, court, rewards, disputes, royalties
+    )
 
 
 async def found_subnet(

@@ -334,7 +334,10 @@ def _proofs(file: Path, account: bytes) -> list[tuple[Pot, int, int, list[bytes]
     with explained("read", file):
         content = file.read_bytes()
     try:
-        mine = [one for one in json.loads(content) if hex_of(one["account"], 20, "address") == account]
+        said = json.loads(content)
+        if not isinstance(said, list):
+            raise TypeError("it is no list")
+        mine = [one for one in said if hex_of(one["account"], 20, "address") == account]
         return [
             (
                 Pot[str(one["pot"]).upper()],

@@ -1,13 +1,16 @@
-"""What a model's users pay, and how the holders of its royalty shares are paid."""
+"""What a model's users pay, and how backers and contributors come by their royalty shares and dividends."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Final
 
 from contracts.bindings import SubnetRegistry
-from contracts.dao import RoyaltyVault
-from p2pnode.chain.plans import allow
+from contracts.dao import RoyaltyVault, SubnetGovernor
+from p2pnode.chain.plans import allow, hex_of
 from p2pnode.chain.wallet import Places, Step, Wallet, shown
+from p2pnode.files import explained
 from protocols.errors import LocalError
 
 ALL_BPS: Final = 10_000
@@ -22,9 +25,7 @@ async def pay(wallet: Wallet, places: Places, subnet: int, amount: int) -> list[
     registry, royalties = SubnetRegistry(places["subnets"]), RoyaltyVault(places["royalties"])
     economics = await wallet.ask(registry.economics_of(subnet))
     parents = await wallet.ask(registry.parents_of(subnet))
-    if not await wallet.ask(royalties.balance_of(royalties.address, subnet)) + await wallet.ask(
-        royalties.given(subnet)
-    ):
+    if not await _minted(wallet, royalties, subnet):
         raise LocalError(f"subnet {subnet} takes no fees: it has no royalty shares, which only the DAO's subnets have")
     to_rewards = amount * economics.reward_bps // ALL_BPS
     rest, share = amount - to_rewards, sum(one.bps for one in parents)
@@ -36,3 +37,88 @@ async def pay(wallet: Wallet, places: Places, subnet: int, amount: int) -> list[
         names = ", ".join(f"subnet {one.subnet_id}" for one in parents)
         words += f", of which about {shown(rest * share // ALL_BPS)} to those of its parents ({names})"
     return [*await allow(wallet, places, royalties.address, amount), Step(words, royalties.pay(subnet, amount))]
+
+
+async def status(wallet: Wallet, places: Places, subnet: int) -> dict[str, object]:
+    """A subnet's royalty shares, and this account's, for people."""
+    royalties = RoyaltyVault(places["royalties"])
+    await wallet.ask(SubnetRegistry(places["subnets"]).subnet(subnet))  # or it says that there is none
+    minted = await _minted(wallet, royalties, subnet)
+    granted = await wallet.ask(royalties.granted(subnet))
+    mine = await wallet.ask(royalties.balance_of(wallet.address, subnet))
+    return {
+        "account": f"0x{wallet.address.hex()}",
+        "your_shares": shown(mine),
+        "of_all_that_earn": f"{100 * mine / granted:.4g} %" if granted else "none earn yet",
+        "dividends_due_to_you_$2PM": shown(await wallet.ask(royalties.dividend_of(subnet, wallet.address))),
+        "shares": shown(minted),
+        "earn": shown(granted),
+        "claimed": shown(await wallet.ask(royalties.given(subnet))),
+        "reserved_for_backers": shown(await wallet.ask(royalties.reserved_of(subnet))),
+        "not_granted_yet": shown(minted - granted),
+        "fees_to_be_divided_$2PM": shown(await wallet.ask(royalties.waiting(subnet))),
+    }
+
+
+async def claim(wallet: Wallet, places: Places, subnet: int, draft: bytes | None, file: Path | None) -> list[Step]:
+    """Claims a backer's shares of its draft, the shares that a file of proofs shows, and dividends.
+
+    The file is JSON, as the subnet's poster publishes it: a list of {account, shares, index, proof}.
+
+    Raises:
+        LocalError: the file cannot be read, the draft became another subnet, or nothing is due.
+    """
+    royalties, me = RoyaltyVault(places["royalties"]), wallet.address
+    await wallet.ask(SubnetRegistry(places["subnets"]).subnet(subnet))  # or it says that there is none
+    steps = [] if draft is None else await _backing(wallet, places, subnet, draft)
+    for shares, index, proof in [] if file is None else _proofs(file, me):
+        if not await wallet.ask(royalties.was_given(subnet, index, me)):
+            words = f"claim {shown(shares)} royalty shares that you contributed for, with what they have earned since"
+            steps.append(Step(words, royalties.claim_shares(subnet, me, shares, index, proof)))
+    due, mine = await wallet.ask(royalties.dividend_of(subnet, me)), await wallet.ask(royalties.balance_of(me, subnet))
+    waiting = await wallet.ask(royalties.waiting(subnet)) if mine else 0
+    if due or waiting:
+        words = f"claim {shown(due)} $2PM of dividends"
+        words += f", and your part of {shown(waiting)} that wait to be divided" if waiting else ""
+        steps.append(Step(words, royalties.claim(subnet, me)))
+    if not steps:
+        raise LocalError(
+            f"nothing is due to 0x{me.hex()} in subnet {subnet}; backers name their --draft, contributors the --proofs"
+            " that the subnet's poster published"
+        )
+    return steps
+
+
+async def _backing(wallet: Wallet, places: Places, subnet: int, draft: bytes) -> list[Step]:
+    governor, me = SubnetGovernor(places["governor"]), wallet.address
+    known = await wallet.ask(governor.draft(draft))
+    if known.subnet_id != subnet:
+        became = f"became subnet {known.subnet_id}" if known.subnet_id else "is no subnet yet"
+        raise LocalError(f"draft 0x{draft.hex()} {became}, not subnet {subnet}")
+    burned = await wallet.ask(governor.backing_of(draft, me))
+    if not burned:
+        return []
+    part = f"{shown(burned)} of {shown(known.backed)} $DMP that were burned for it"
+    words = f"claim the backer's royalty shares of subnet {subnet} for {part}, with what they have earned since"
+    return [Step(words, governor.claim_backer_shares(draft, me))]
+
+
+def _proofs(file: Path, account: bytes) -> list[tuple[int, int, list[bytes]]]:
+    with explained("read", file):
+        content = file.read_bytes()
+    try:
+        said = json.loads(content)
+        if not isinstance(said, list):
+            raise TypeError("it is no list")
+        mine = [one for one in said if hex_of(one["account"], 20, "address") == account]
+        return [
+            (int(one["shares"]), int(one["index"]), [hex_of(node, 32, "hash") for node in one["proof"]]) for one in mine
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LocalError(f"{file} is no list of shares: {error!r}") from error
+
+
+async def _minted(wallet: Wallet, royalties: RoyaltyVault, subnet: int) -> int:
+    """All shares of a subnet, those in the vault and those of holders; 0 if it has none."""
+    held = await wallet.ask(royalties.balance_of(royalties.address, subnet))
+    return held + await wallet.ask(royalties.given(subnet))

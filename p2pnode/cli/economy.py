@@ -25,6 +25,7 @@ subnet = typer.Typer(
     no_args_is_help=True, help="Subnets: draft, back, vote, found, look at them, pay for their models."
 )
 rewards = typer.Typer(no_args_is_help=True, help="What your work has earned.")
+royalty = typer.Typer(no_args_is_help=True, help="Royalty shares: what holders get of the fees for a model.")
 dao = typer.Typer(no_args_is_help=True, help="The DAO: stake $2PM for votes, and leave it.")
 _settings = partial(with_settings, "folder", "chain", "passphrase_file", "log_level", "log_format")
 
@@ -216,6 +217,36 @@ def rewards_claim(
     from p2pnode.cli.spend import carry_out
 
     carry_out(settings, deployment, yes, lambda w, at: plans.claim_rewards(w, at, number, proofs))
+
+
+@royalty.command("show")
+@_settings()
+def royalty_show(
+    settings: NodeSettings, number: Number, deployment: Deployment = FILE, as_json: AsJson = False
+) -> None:
+    """Show a subnet's royalty shares, which of them are yours, and what they have earned."""
+    from p2pnode.chain import royalties
+    from p2pnode.cli.spend import show
+
+    show(settings, deployment, lambda w, at: royalties.status(w, at, number), as_json=as_json)
+
+
+@royalty.command("claim")
+@_settings()
+def royalty_claim(
+    settings: NodeSettings,
+    number: Number,
+    draft: Annotated[str | None, typer.Option(help="The draft that you backed; its id is from `subnet back`.")] = None,
+    proofs: Annotated[Path | None, typer.Option(help="The shares.json that the subnet's poster published.")] = None,
+    deployment: Deployment = FILE,
+    yes: Yes = False,
+) -> None:
+    """Claim your royalty shares, as backer (--draft) or contributor (--proofs), and your dividends."""
+    from p2pnode.chain import plans, royalties
+    from p2pnode.cli.spend import carry_out
+
+    which = None if draft is None else plans.hex_of(draft, 32, "draft")
+    carry_out(settings, deployment, yes, lambda w, at: royalties.claim(w, at, number, which, proofs))
 
 
 @dao.command("stake")

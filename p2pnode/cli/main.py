@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from p2pnode.cli.dataset import dataset
-from p2pnode.cli.economy import Yes, add_stake_commands, dao, rewards, subnet
+from p2pnode.cli.economy import Yes, add_stake_commands, dao, rewards, royalty, subnet
 from p2pnode.cli.guard import guarded
 from p2pnode.cli.options import asking, unlocked, with_settings
 from p2pnode.settings import FILE_NAME, NodeSettings, write_template
@@ -30,6 +30,7 @@ add_stake_commands(operator)
 app.add_typer(operator, name="operator")
 app.add_typer(subnet, name="subnet")
 app.add_typer(rewards, name="rewards")
+app.add_typer(royalty, name="royalty")
 app.add_typer(dao, name="dao")
 app.add_typer(dataset, name="dataset")
 params = typer.Typer(no_args_is_help=True, help="The frozen parameters that all peers of a subnet share.")

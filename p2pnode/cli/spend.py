@@ -20,7 +20,7 @@ from p2pnode.identity import Identity
 from p2pnode.settings import NodeSettings
 from protocols.errors import LocalError
 
-AMOUNTS: Final = frozenset({"amount", "assets", "backed", "weight"})
+AMOUNTS: Final = frozenset({"amount", "assets", "backed", "shares", "weight"})
 """Fields of events in the smallest unit, which people read in whole coins or tokens."""
 Plan = Callable[[Wallet, Places], Awaitable[list[Step]]]
 Question = Callable[[Wallet, Places], Awaitable[Any]]

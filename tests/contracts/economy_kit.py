@@ -13,7 +13,16 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from contracts.bindings import Attestation, CheckpointAnchor, OperatorRegistry, SubnetRegistry, Transaction, View
-from contracts.dao import DMPToken, RewardDistributor, RoyaltyVault, Rules, SubnetGovernor, TwoPMToken, Vote
+from contracts.dao import (
+    DatasetRegistry,
+    DMPToken,
+    RewardDistributor,
+    RoyaltyVault,
+    Rules,
+    SubnetGovernor,
+    TwoPMToken,
+    Vote,
+)
 from contracts.dao_events import DraftFounded, SubnetSubmitted
 from contracts.deploy import deploy
 from contracts.deploy_dao import Dao
@@ -21,6 +30,7 @@ from contracts.deploy_terms import Economics
 from contracts.economy import LocalStakeSource, StakeVault
 from contracts.errors import revert
 from contracts.events import Event, event
+from contracts.games import DisputeGame
 from contracts.justice import Court, SlashingManager
 from contracts.terms import Terms
 from p2pnode.chain.statements import Kind, Statement, sign
@@ -68,6 +78,7 @@ class Economy:
         self.anchor, self.attestation = CheckpointAnchor(at["anchor"]), Attestation(at["attestation"])
         self.rewards, self.royalties = RewardDistributor(at["rewards"]), RoyaltyVault(at["royalties"])
         self.governor, self.court = SubnetGovernor(at["governor"]), Court(at["court"])
+        self.disputes, self.datasets = DisputeGame(at["disputes"]), DatasetRegistry(at["datasets"])
 
     def person(self, name: str, tokens: int = 0) -> LocalAccount:
         """An account with coins, and with $2PM if wanted."""

@@ -3,8 +3,8 @@
 import pytest
 from eth_utils.crypto import keccak
 
-from contracts.dao import Pot, RewardDistributor, TwoPMToken
-from contracts.reward_tree import RewardTree, reward_leaf
+from contracts.dao import Pot, RewardDistributor, RoyaltyVault, TwoPMToken
+from contracts.reward_tree import RewardTree, reward_leaf, share_leaf
 from contracts.terms import Economics
 
 
@@ -22,6 +22,14 @@ def test_every_leaf_leads_to_the_root_and_nothing_else_does(count):
     for position, leaf in enumerate(leaves):
         assert climbed(leaf, tree.proof(position)) == tree.root
         assert climbed(b"x" * 32, tree.proof(position)) != tree.root
+
+
+def test_shares_have_leaves_of_their_own_as_the_vault_hashes_them(world):
+    where = world.subnets.address
+    vault = RoyaltyVault(world.deploy(RoyaltyVault.deployment(where, where, where, 0, world.authority)))
+    leaf = share_leaf(world.ledger.chain_id, vault.address, 3, b"a" * 20, 7)
+    assert leaf == world.ask(vault.leaf_of(3, b"a" * 20, 7))
+    assert leaf != reward_leaf(world.ledger.chain_id, vault.address, 3, Pot.DATA, b"a" * 20, 7)
 
 
 def test_without_leaves_there_is_no_tree():

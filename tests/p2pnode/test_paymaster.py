@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,12 @@ import trio
 
 from p2pnode.errors import ChainError
 from p2pnode.paymaster import BOOKS, PATIENCE_S, PROOFS, Paymaster
-from p2pnode.ports import AnchorRecord, Claim
+from p2pnode.ports import AnchorRecord, Claim, ShareClaim
 from protocols.agreement.certificate import list_digest
 from protocols.checkpoints.machine import header_digest
 from protocols.errors import LocalError
 from protocols.types import NO_DIGEST, Address, Digest
+from protocols.verification.royalties import Grant
 from protocols.verification.scores import Share
 from protocols.wire.messages import CellResult, Header, SetList
 from simnet.memory import VirtualClock
@@ -44,6 +45,8 @@ class Chain:
         self.funded: Mapping[Share, int] | None = FUNDED
         self.posted: list[Mapping[tuple[Share, Address], int]] = []
         self.away = 0
+        self.left: int | None = None
+        self.granted: list[Grant] = []
 
     async def pots(self) -> Mapping[Share, int] | None:
         return self.funded
@@ -57,6 +60,21 @@ class Chain:
 
     async def voters(self, _: Digest) -> tuple[Address, ...]:
         return (VOTER,)
+
+    async def shares_left(self) -> int | None:
+        return self.left
+
+    async def grants_posted(self) -> int:
+        return len(self.granted)
+
+    async def post_grants(self, grants: Sequence[Grant], base: int) -> tuple[ShareClaim, ...]:
+        assert base == 0
+        self.granted = list(grants)
+        return tuple(
+            ShareClaim(who, shares, index, (b"n" * 32,))
+            for index, each in enumerate(grants)
+            for who, shares in each.shares
+        )
 
     async def post_rewards(self, totals: Mapping[tuple[Share, Address], int]) -> tuple[Claim, ...]:
         if self.away:
@@ -136,3 +154,20 @@ async def test_damaged_books_are_not_written_over(tmp_path: Path, autojump_clock
     paymaster, _ = master(Chain(), tmp_path)
     with pytest.raises(LocalError, match="is damaged"):
         await paymaster.close(0)
+
+
+async def test_contributors_are_granted_shares_for_the_rounds_that_the_rewards_are_dealt_for(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    sets, header = a_round(0)
+    chain = Chain(header)
+    chain.left = 10**24
+    paymaster, seen = master(chain, tmp_path)
+    paymaster.note(SEATED, sets, header)
+    for _ in range(2):
+        await paymaster.close(0)
+    (grant,) = chain.granted
+    assert {account for account, _ in grant.shares} == {ACCOUNTS[peer.key] for peer in CONTRIBUTORS}
+    assert grant.total == 8 * (10**21 // 8)
+    assert seen.named("shares-granted")[0]["accounts"] == 8
+    assert len(json.loads((tmp_path / "shares.json").read_text())) == 8

@@ -151,7 +151,7 @@ def test_a_subnet_is_founded_joined_and_paid_by_commands_alone(p2pnode, home):
     assert "parents          -" in p2pnode("subnet", "show", "1")[1]
     _join(p2pnode, folder)
     _earn(p2pnode, folder, chain, identity)
-    _use(p2pnode)
+    _use(p2pnode, draft, folder)
     _commit_to_data(p2pnode, folder, identity)
     _leave_the_dao(p2pnode, chain)
 
@@ -200,11 +200,22 @@ def _earn(p2pnode, folder, chain, identity):
     assert "paid to you as compute   3\n" in p2pnode("rewards", "show", "1")[1]
 
 
-def _use(p2pnode):
+def _use(p2pnode, draft, folder):
     assert "has no royalty shares" not in done(p2pnode, "subnet", "pay", "1", "2")
     assert "there is no subnet 3" in refused(p2pnode, "subnet", "pay", "3", "2")
     assert "$2PM, less than 200" in refused(p2pnode, "subnet", "pay", "1", "200")
     assert "is no amount" in refused(p2pnode, "subnet", "pay", "1", "much")
+    assert json.loads(p2pnode("royalty", "show", "1", "--json")[1])["your_shares"] == "0"
+    assert "backers name their --draft" in refused(p2pnode, "royalty", "claim", "1")
+    assert "is no draft" in refused(p2pnode, "royalty", "claim", "1", "--draft", "0x12")
+    assert "there is no subnet 4" in refused(p2pnode, "royalty", "claim", "4")
+    wrong = folder / "false shares.json"
+    wrong.write_text("{}")
+    assert "is no list of shares" in refused(p2pnode, "royalty", "claim", "1", "--proofs", str(wrong))
+    claimed = done(p2pnode, "royalty", "claim", "1", "--draft", draft)
+    assert "claim the backer's royalty shares of subnet 1 for 5 of 5 $DMP" in claimed
+    assert "dividends due to you $2PM  0.6" in p2pnode("royalty", "show", "1")[1]
+    assert "claim 0.6 $2PM of dividends" in done(p2pnode, "royalty", "claim", "1")
 
 
 def _commit_to_data(p2pnode, folder, identity):
