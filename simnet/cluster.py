@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Final
@@ -61,6 +62,7 @@ class Cluster:
         self._outcome = Outcome()
         by_key = {identity(scenario.seed, name).peer.hex(): name for name in names}
         self._down: dict[int, Fault] = {}  # workers that were killed
+        self._lives: Counter[int] = Counter()  # of each worker: how often it was started anew
         self._ground: Ground | None = None
         faults = sorted(scenario.all_faults, key=lambda fault: fault.at_height)[len(past.faults) :]
         self._director = Director(faults, by_key, self._params.rounds_per_epoch, self._strike)
@@ -197,12 +199,23 @@ class Cluster:
         await trio.sleep(fault.seconds)
         await self._pool.restart(number)
         del self._down[number]
+        self._lives[number] += 1
+        life = self._lives[number]
         self._nursery.start_soon(self._listen, number)
         await self._pool.send(number, self._orders(number, self._ground))
-        await self._until(lambda: set(names) <= set(self._addresses) and len(self._addresses) > len(names))
+        await self._until(lambda: self._is_over(number, life) or self._can_start(names))
+        if self._is_over(number, life):
+            return  # killed again before its nodes listened: whoever brings it back the next time starts them
         bootstrap = next(address for name, address in self._addresses.items() if name not in names)
         await self._order("start", names, bootstrap)
         self._tell("simnet", "mended", {"kind": fault.kind, "peers": names})
+
+    def _can_start(self, names: tuple[str, ...]) -> bool:
+        """Whether these nodes listen, and another one to which they can turn."""
+        return set(names) <= set(self._addresses) and len(self._addresses) > len(names)
+
+    def _is_over(self, number: int, life: int) -> bool:
+        return number in self._down or self._lives[number] != life
 
     async def _mend(self, fault: Fault, names: tuple[str, ...]) -> None:
         await trio.sleep(fault.seconds)

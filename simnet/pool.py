@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -83,6 +83,8 @@ class _Worker:
     process: ForkServerProcess
     stdin: trio.lowlevel.FdStream
     stdout: trio.lowlevel.FdStream
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    """To write to `stdin`: several tasks have something to say, and a worker that is busy does not read at once."""
 
 
 class Pool:
@@ -121,8 +123,10 @@ class Pool:
         return self._logs / f"worker-{number}.log"
 
     async def send(self, number: int, message: BaseModel) -> None:
+        worker = self._workers[number]
         try:
-            await self._workers[number].stdin.send_all(message.model_dump_json().encode() + b"\n")
+            async with worker.turn:
+                await worker.stdin.send_all(message.model_dump_json().encode() + b"\n")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 

@@ -1,7 +1,9 @@
+import os
 import signal
 from pathlib import Path
 
 import trio
+import trio.testing
 
 from simnet.orders import Command
 from simnet.pool import worker_pool
@@ -27,6 +29,21 @@ async def test_a_worker_that_fails_leaves_its_words_in_its_log(tmp_path: Path) -
             assert await pool.exit_code(0) != 0
             await pool.send(0, Command(do="mute"))  # to the dead: no harm
     assert "Orders" in pool.log(0).read_text()
+
+
+async def test_two_may_speak_to_a_worker_that_does_not_read_yet(tmp_path: Path) -> None:
+    """What the first says fills the pipe; the second waits for its turn."""
+    long = Command(do="mute", peers=("somebody",) * 20_000)
+    with trio.fail_after(60):
+        async with worker_pool(tmp_path / "logs", 1) as pool, trio.open_nursery() as nursery:
+            await pool.start()
+            pid = pool._workers[0].process.pid
+            assert pid
+            os.kill(pid, signal.SIGSTOP)
+            for _ in range(2):
+                nursery.start_soon(pool.send, 0, long)
+            await trio.testing.wait_all_tasks_blocked()
+            pool.kill(0)
 
 
 async def test_a_killed_worker_is_replaced_and_leaves_nothing_open(tmp_path: Path) -> None:
