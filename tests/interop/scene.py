@@ -28,6 +28,7 @@ from protocols.rounds.epoch import EpochView, draw_epoch
 from protocols.types import NO_DIGEST, Address, PeerKey, Role, Secret
 from protocols.updates.chunks import chunk_roots
 from protocols.updates.gossip import PROOF, SUBNET, judge
+from protocols.updates.pieces import blob_digest
 from protocols.wire import messages as wire
 from protocols.wire.codec import encode
 from protocols.wire.envelope import Signed, Signer, open_envelope, signer
@@ -101,11 +102,16 @@ class Host:
     transport: Libp2pTransport
     sign: Signer
     exchange: BlobExchange
+    disk: MemoryDisk
     reports: Counter[tuple[str, PeerKey | None]]
     heard: list[tuple[str | None, Signed]] = field(default_factory=list)
 
     async def publish(self, topic: str, message: wire.Message) -> None:
         await self.transport.publish(topic, self.sign(message).encoded)
+
+    def hold(self, blob: bytes) -> None:
+        """Keeps a blob by its blob digest."""
+        self.disk.put(((blob_digest(blob), blob),), durable=True)
 
     def heard_from(self, peer: PeerKey, topic: str | None) -> list[Signed]:
         return [signed for where, signed in self.heard if where == topic and signed.signer == peer]
@@ -126,7 +132,7 @@ async def hosts(*names: str, blobs: dict[Any, bytes]) -> AsyncIterator[list[Host
             transport = await stack.enter_async_context(opened)
             disk = MemoryDisk()
             disk.put(tuple(blobs.items()) if not found else (), durable=True)
-            host = Host(transport, KEYS[name][1], BlobExchange(transport, disk, ignored, ignored), reports)
+            host = Host(transport, KEYS[name][1], BlobExchange(transport, disk, ignored, ignored), disk, reports)
             directory = Directory(transport, host.sign, 1)
             for topic in (SUBNET, PROOF):
                 await transport.subscribe(topic, partial(verdict, topic))

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 
+from p2pnode.services import PIECE, PieceRequest
 from protocols.effects import Fetch
+from protocols.types import PeerKey
 from protocols.updates.chunks import verify_chunks
 from protocols.updates.gossip import PROOF, SUBNET
+from protocols.updates.pieces import PIECE_BYTES, blob_digest
 from protocols.wire import messages as wire
+from protocols.wire.codec import decode
 from protocols.wire.envelope import open_envelope
 from tests.interop.javascript import run_peer
 from tests.interop.scene import (
@@ -34,6 +38,14 @@ from tests.interop.scene import (
 
 FIRST_MEMBER = next(name for name, (key, _) in KEYS.items() if key == VIEW.committee[0])
 A = KEYS["a"][0]
+
+
+LARGE = hashlib.shake_256(b"large").digest(3 * PIECE_BYTES + 17)
+
+
+async def lies(_: PeerKey, request: bytes) -> bytes:
+    asked = decode(request, PieceRequest, 64)
+    return bytes(len(LARGE[asked.index * PIECE_BYTES :][:PIECE_BYTES]))
 
 
 def in_mesh(host: Host) -> bool:
@@ -77,6 +89,14 @@ async def test_a_peer_in_javascript_takes_part() -> None:
         packed = known.blobs[digest]
         fetched = await js.ask("fetch", digest=digest.hex(), chunk=1)
         assert fetched == {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+
+        # it fetches a larger blob in pieces, from two peers of which one lies
+        for host in (member, friend):
+            host.hold(LARGE)
+        friend.transport.serve(PIECE, lies)
+        whole = await js.ask("pieces", digest=blob_digest(LARGE).hex())
+        expected = {"bytes": len(LARGE), "sha256": hashlib.sha256(LARGE).hexdigest(), "holders": 2}
+        assert whole == expected | {"liars": [A.hex()]}
 
         # it adds the cell itself; its announcement is accepted, forwarded and true, and what it serves is the sum
         announced = await js.ask("aggregate", height=HEIGHT, cell=0, member=member_key.hex())

@@ -5,9 +5,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { publicKeyFromRaw } from '@libp2p/crypto/keys'
 import { pack, unpack } from './codec.mjs'
-import { BlobRequest, Info, PeersResponse, fetchBlob, request, send, serve, startHost } from './network.mjs'
+import { BlobRequest, Info, PIECE, PeersResponse, PiecesResponse, fetchBlob, request, send, serve, startHost } from './network.mjs'
 import {
-  TAG, addChunks, checkListCertificate, chunkRoot, drawEpoch, listDigest, open, packChunk, protocolPrefix, publicOf,
+  TAG, addChunks, checkListCertificate, checkTable, chunkRoot, drawEpoch, listDigest, open, packChunk, protocolPrefix, publicOf,
   seal, sha256, verifyChunk
 } from './rules.mjs'
 
@@ -135,6 +135,33 @@ class Peer {
     const blob = await this.#fetch(hex(digest))
     verifyChunk(blob, chunk, hex(digest))
     return { bytes: blob.length, sha256: text(sha256(blob)) }
+  }
+
+  /** Fetches a blob in pieces, from all peers in turns; who sends a wrong one is named and asked for no more. */
+  async pieces ({ digest }) {
+    const wanted = hex(digest)
+    const ask = (peer, protocol, ...fields) => request(this.host, peer, `/2pm/${this.prefix}/${protocol}`, pack(fields))
+    const holders = [...new Map(this.host.getConnections().map(({ remotePeer }) => [`${remotePeer}`, remotePeer])).values()]
+    let table = null
+    for (const peer of holders) {
+      const [found] = unpack(await ask(peer, 'pieces/1', wanted), PiecesResponse, 1 << 19)
+      if (found[0] === 0) continue
+      checkTable(found, wanted)
+      table = found
+    }
+    const [size, hashes] = table
+    const [pieces, liars, asked] = [[], [], []]
+    for (const index of hashes.keys()) {
+      while (pieces[index] === undefined) {
+        const peer = holders[index % holders.length]
+        const piece = await ask(peer, 'piece/1', wanted, index)
+        asked.push([text(peer.publicKey.raw), index])
+        const right = piece.length === Math.min(PIECE, size - PIECE * index) && same(sha256(piece), hashes[index])
+        if (right) pieces[index] = piece
+        else liars.push(text(holders.splice(holders.indexOf(peer), 1)[0].publicKey.raw))
+      }
+    }
+    return { bytes: size, sha256: text(sha256(...pieces)), liars, holders: new Set(asked.map(([peer]) => peer)).size }
   }
 
   /** Adds a cell like section 10.4, serves the sum, announces it by gossip and to a member directly. */

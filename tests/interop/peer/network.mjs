@@ -14,11 +14,14 @@ import { bin, list, record, uint, unpack } from './codec.mjs'
 const RESPONSE_MAX = 4 << 20
 const REQUEST_MAX = 64 << 10
 const PART = 1 << 20
+export const PIECE = 1 << 18
 
 export const Info = record(uint(64), bin(20), uint(64))
 export const PeersResponse = list(bin(1, 8192), 0, 512)
 export const BlobRequest = record(list(bin(32), 1, 16), uint(64))
 export const BlobResponse = record(list(record(uint(64), bin(0, PART)), 0, 16))
+
+export const PiecesResponse = record(record(uint(64), list(bin(32), 0, 4096)), bin(0, PIECE))
 
 export async function startHost (seed) {
   return await createLibp2p({

@@ -110,6 +110,7 @@ export function checkListCertificate ([sets, view, signatures], epoch, threshold
 // --------------------------------------------------------------------------------------------- chunks (section 8.3)
 
 export const PRIMES = [70368743587841n, 70368743669761n]
+const PIECE = 262_144
 export const CHUNK_BYTES = 47_104
 const ROW = 4096; const LEAF = 64
 
@@ -162,6 +163,13 @@ export function verifyChunk (bytes, chunk, expected) {
   const rows = unpackChunk(bytes)
   if (!chunkRoot(rows, chunk).equals(Buffer.from(expected))) throw new Malformed(`chunk ${chunk} has another root`)
   return rows
+}
+
+/** Section 6.3, Pieces: whether these are the size and the pieces' hashes of the blob with this digest. */
+export function checkTable ([size, hashes], expected) {
+  if (size === 0 || hashes.length !== Math.ceil(size / PIECE)) throw new Malformed('another number of pieces')
+  const found = hashes.length === 1 ? hashes[0] : tagged('pieces', size, merkleRoot(hashes))
+  if (!Buffer.from(found).equals(Buffer.from(expected))) throw new Malformed('the table of another blob')
 }
 
 /** Sum of chunks, modulo each prime. */
