@@ -1,9 +1,10 @@
 """Content-addressed blobs in files with a bounded total size.
 
 Blobs that are put together share a file, so that making them durable costs one flush, not one each. A blob's name is
-its digest in the protocol, which may be a Merkle root that only the protocol can recompute; so the file carries the
-SHA-256 of each, and a blob that the disk has damaged is never handed out. One that came in pieces has been checked
-against a digest over their SHA-256 (`protocols.updates.pieces`): there its digest stands in the checksum's place.
+its digest in the protocol, which may be a Merkle root that only the protocol can recompute; so the file carries a
+checksum of each, and a blob that the disk has damaged is never handed out. The checksum is `blob_digest`: SHA-256, or
+above 256 KiB a digest over the SHA-256 of the pieces, which are remembered, since whoever asks for the blob asks for
+them first. (Earlier versions wrote SHA-256 for larger ones, too; those are read as well.)
 
 A file: `2PMB`, version u8, count u32, then for each blob digest (32 bytes), size u64 and checksum (32), SHA-256 of all
 that (32), then the blobs. Integers are big-endian.
@@ -24,7 +25,7 @@ from p2pnode.files import explained, make_folder, sync_folder, write_durably
 from p2pnode.incoming import IncomingFile
 from protocols.errors import LocalError
 from protocols.types import Digest
-from protocols.updates.pieces import blob_digest
+from protocols.updates.pieces import PIECE_BYTES, PieceTable, blob_digest, table_of
 
 _START: Final = struct.Struct(">4sBI")
 _ENTRY: Final = struct.Struct(">32sQ32s")
@@ -66,6 +67,7 @@ class BlobStore:
         self._promised: dict[Digest, bytes] = {}
         self._unwritten: dict[Digest, bytes] = {}
         self._partial: dict[str, int] = {}
+        self._tables: dict[Digest, PieceTable] = {}
         make_folder(folder)
         with explained("read the folder", folder):
             for file in folder.iterdir():
@@ -151,7 +153,9 @@ class BlobStore:
 
     def _write(self, new: dict[Digest, bytes]) -> bytes:
         """One file, there whole or not at all; its index."""
-        index = _index(new)
+        tables = {digest: table_of(blob) for digest, blob in new.items()}
+        self._tables |= {each: table for each, table in tables.items() if _in_pieces(each, table)}
+        index = _index_of([(digest, table.size, table.digest) for digest, table in tables.items()])
         path = self._folder / _name(new)
         write_durably(path, b"".join([index, *new.values()]), replace=True, sync=False)
         return index
@@ -191,8 +195,7 @@ class BlobStore:
         with explained("read", path), path.open("rb") as file:
             file.seek(place.offset)
             blob = file.read(place.size)
-        in_pieces = place.pack.endswith(_WHOLE) and place.checksum == digest
-        if (blob_digest(blob) if in_pieces else hashlib.sha256(blob).digest()) != place.checksum:
+        if blob_digest(blob) != place.checksum and hashlib.sha256(blob).digest() != place.checksum:
             raise LocalError(f"the blob {path} was damaged on the disk: stop the node, delete that file, and restart")
         return blob
 
@@ -211,9 +214,12 @@ class BlobStore:
         place = self._places.get(digest)
         if place is None:
             return self._promised[digest][at : at + count]
-        with explained("read", path := self._folder / place.pack), path.open("rb") as file:
-            file.seek(place.offset + at)
-            return file.read(min(count, place.size - at))
+        with explained("read", path := self._folder / place.pack), path.open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), min(count, place.size - at), place.offset + at)
+
+    def table(self, digest: Digest) -> PieceTable | None:
+        """The pieces of a blob that is named by them, if it was written since the start."""
+        return self._tables.get(digest)
 
     def incoming(self, digest: Digest, size: int) -> IncomingFile:
         """Room for a blob of this size that comes in pieces; takes up what an earlier try has left.
@@ -233,17 +239,17 @@ class BlobStore:
             self._forget_partial(next(iter(self._partial)))
         return incoming
 
-    def _finished(self, digest: Digest, incoming: IncomingFile) -> None:
+    def _finished(self, digest: Digest, incoming: IncomingFile, table: PieceTable) -> None:
         if digest in self._places or digest in self._promised:  # it was put meanwhile
             self._forget_partial(incoming.path.name)
             return
         index, name = _index_of([(digest, incoming.size, digest)]), f"{digest.hex()}{_WHOLE}"
         with explained("write", incoming.path):
-            with incoming.path.open("r+b") as file:
-                file.write(index)
+            incoming.write(-incoming.offset, index)
             incoming.path.replace(self._folder / name)
         self._partial.pop(incoming.path.name, None)
         self._enter(name, _places(index, name), incoming.offset + incoming.size)
+        self._tables[digest] = table
 
     def _make_room(self, size: int) -> None:
         """What was begun and not finished goes first where room is short."""
@@ -264,6 +270,7 @@ class BlobStore:
         """Forgets a blob; a no-op if it is not here."""
         self._promised.pop(digest, None)
         self._unwritten.pop(digest, None)
+        self._tables.pop(digest, None)
         place = self._places.pop(digest, None)
         if place is None:
             return
@@ -297,8 +304,8 @@ def _pack_bytes(blobs: dict[Digest, bytes]) -> int:
     return _START.size + len(blobs) * _ENTRY.size + _CHECKSUM_BYTES + sum(map(len, blobs.values()))
 
 
-def _index(blobs: dict[Digest, bytes]) -> bytes:
-    return _index_of([(digest, len(blob), hashlib.sha256(blob).digest()) for digest, blob in blobs.items()])
+def _in_pieces(digest: Digest, table: PieceTable) -> bool:
+    return table.size > PIECE_BYTES and table.digest == digest
 
 
 def _index_of(blobs: Sequence[tuple[Digest, int, bytes]]) -> bytes:

@@ -13,6 +13,7 @@ from p2pnode.incoming import IncomingFile
 from p2pnode.journal import Journal
 from protocols.errors import LocalError
 from protocols.types import Digest
+from protocols.updates.pieces import PieceTable
 
 BEHIND_BYTES: Final = 1 << 20
 """Of blobs that others have too, so much waits in memory for the next commit; what is more is written at once."""
@@ -88,6 +89,10 @@ class FolderDisk:
     def read(self, digest: Digest, at: int, count: int) -> bytes:
         """See `BlobStore.read`."""
         return self._blobs.read(digest, at, count)
+
+    def table(self, digest: Digest) -> PieceTable | None:
+        """See `BlobStore.table`."""
+        return self._blobs.table(digest)
 
     def incoming(self, digest: Digest, size: int) -> IncomingFile:
         """See `BlobStore.incoming`."""

@@ -7,9 +7,11 @@ is that of the pieces under way, whatever the blob's size.
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import trio
@@ -29,10 +31,22 @@ LANES_MAX: Final = 4
 HEDGE_S: Final = 2.0
 """Without news for so long, pieces that others owe are asked for again: nobody can stall a fetch for long."""
 REQUEST_MAX_S: Final = 15.0
-TABLES: Final = 8
+BLOBS: Final = 8
+"""Whose tables are remembered: those that were asked for last."""
+SOUND_S: Final = 60.0
+"""A piece that was read and hashed is sent again without hashing for so long. Should the disk damage it meanwhile, we
+are accused of it, and whoever asked turns to another holder."""
 
 Accuse = Callable[[PeerKey, str], None]
 """Told who sent what is not in the blob, and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A blob that is asked for, and when each of its pieces was last found sound."""
+
+    table: PieceTable
+    sound_at: list[float]
 
 
 class PieceServer:
@@ -42,59 +56,68 @@ class PieceServer:
         self, transport: Transport, disk: Disk, count: Callable[[int], None], complain: Callable[[str], None]
     ) -> None:
         self._disk, self._count, self._complain = disk, count, complain
-        self._tables: OrderedDict[Digest, PieceTable] = OrderedDict()
+        self._blobs: OrderedDict[Digest, _Served] = OrderedDict()
         transport.serve(PIECES, self._serve_table)
         transport.serve(PIECE, self._serve_piece)
 
     async def _serve_table(self, _: PeerKey, request: bytes) -> bytes:
         digest = decode(request, PiecesRequest, 64).digest
-        table = await self._table(digest)
-        if table is None:
+        blob = await self._blob(digest)
+        if blob is None:
             return encode(PiecesResponse(PieceTable(0, ()), b""))
-        data = self._piece(digest, table, 0) if len(table.hashes) == 1 else b""
+        data = self._piece(digest, blob, 0) if len(blob.table.hashes) == 1 else b""
         self._count(len(data))
-        return encode(PiecesResponse(table, data))
+        return encode(PiecesResponse(blob.table, data))
 
     async def _serve_piece(self, _: PeerKey, request: bytes) -> bytes:
         asked = decode(request, PieceRequest, 64)
-        table = await self._table(asked.digest)
-        if table is None or asked.index >= len(table.hashes):
+        blob = await self._blob(asked.digest)
+        if blob is None or asked.index >= len(blob.table.hashes):
             return b""
-        piece = self._piece(asked.digest, table, asked.index)
+        piece = self._piece(asked.digest, blob, asked.index)
         self._count(len(piece))
         return piece
 
-    def _piece(self, digest: Digest, table: PieceTable, index: int) -> bytes:
+    def _piece(self, digest: Digest, blob: _Served, index: int) -> bytes:
+        """Hashed again only if that is a minute ago: to hash a piece for each that asks costs as much as to send it."""
         piece = self._disk.read(digest, index * PIECE_BYTES, PIECE_BYTES)
-        if piece_hash(piece) == table.hashes[index]:
+        if (now := trio.current_time()) < blob.sound_at[index] + SOUND_S:
+            return piece
+        if piece_hash(piece) == blob.table.hashes[index]:
+            blob.sound_at[index] = now
             return piece
         self._lose(digest)
         return b""
 
-    async def _table(self, digest: Digest) -> PieceTable | None:
-        """Made when it is first asked for, piece by piece; the event loop goes on in between."""
-        size = self._disk.size(digest)
-        if not size:
+    async def _blob(self, digest: Digest) -> _Served | None:
+        if not self._disk.size(digest):
+            self._blobs.pop(digest, None)
             return None
-        if digest in self._tables:
-            return self._tables[digest]
-        hashes = []
+        if digest not in self._blobs:
+            table = self._disk.table(digest) or await self._table(digest)
+            if table is None:
+                return None
+            self._blobs[digest] = _Served(table, [-math.inf] * len(table.hashes))
+            while len(self._blobs) > BLOBS:
+                self._blobs.popitem(last=False)
+        return self._blobs[digest]
+
+    async def _table(self, digest: Digest) -> PieceTable | None:
+        """Made from the disk, piece by piece; the event loop goes on in between."""
+        size, hashes = self._disk.size(digest) or 0, []
         for start in range(0, size, PIECE_BYTES):
             hashes.append(piece_hash(self._disk.read(digest, start, PIECE_BYTES)))
             await trio.lowlevel.checkpoint()
         table = PieceTable(size, tuple(hashes))
-        if table.digest != digest:
-            if size > PIECE_BYTES:
-                self._lose(digest)
-            return None  # a small one may be a chunk, which is named by another digest
-        self._tables[digest] = table
-        while len(self._tables) > TABLES:
-            self._tables.popitem(last=False)
-        return table
+        if table.digest == digest:
+            return table
+        if size > PIECE_BYTES:
+            self._lose(digest)
+        return None  # a small one may be a chunk, which is named by another digest
 
     def _lose(self, digest: Digest) -> None:
         self._complain(f"the blob {short(digest)} was damaged on the disk; it is fetched again when it is needed")
-        self._tables.pop(digest, None)
+        self._blobs.pop(digest, None)
         self._disk.drop(digest)
 
 
@@ -133,21 +156,20 @@ class PieceFetcher:
     async def _bring(self, digest: Digest, holders: Sequence[PeerKey], max_bytes: int) -> bool:
         named = [holder for holder in holders if holder != self._transport.peer]
         others = sorted(self._transport.connected() - set(named))
-        for at, holder in enumerate(candidates := [*named, *others]):
-            found = await self._table(holder, digest, max_bytes)
-            if found is None:
-                continue
-            if found.data:
-                self._disk.put(((digest, found.data),), durable=False)
-                return True
-            incoming = self._disk.incoming(digest, found.table.size)
-            have = await _sound(incoming, found.table)
-            download = Download(self, digest, found.table, incoming, have, candidates[at:])
-            if await download.run():
-                incoming.finish()
-                return True
+        seeking = _Seeking(partial(self._table, digest=digest, max_bytes=max_bytes))
+        found = await seeking.run([*named, *others])
+        if found is None:
             return False
-        return False
+        if found.data:
+            self._disk.put(((digest, found.data),), durable=False)
+            return True
+        with contextlib.closing(self._disk.incoming(digest, found.table.size)) as incoming:
+            have = await _sound(incoming, found.table)
+            left = seeking.left(named), seeking.left(others)
+            whole = await Download(self, digest, found.table, incoming, have, *left).run()
+            if whole:
+                incoming.finish(found.table)
+            return whole
 
     async def _table(self, holder: PeerKey, digest: Digest, max_bytes: int) -> PiecesResponse | None:
         """What a holder has of the blob; None for nothing, nonsense or silence."""
@@ -193,6 +215,43 @@ class PieceFetcher:
         return error
 
 
+class _Seeking:
+    """Looks for somebody who has a blob: one is asked after another, and the next one already where one is silent.
+
+    Args:
+        ask: what a holder has; None for nothing.
+    """
+
+    def __init__(self, ask: Callable[[PeerKey], Awaitable[PiecesResponse | None]]) -> None:
+        self._ask = ask
+        self._found: list[tuple[PeerKey, PiecesResponse]] = []
+        self._without: set[PeerKey] = set()
+
+    async def run(self, candidates: Sequence[PeerKey]) -> PiecesResponse | None:
+        """What the first one has who has it; None where nobody does."""
+        async with trio.open_nursery() as nursery:
+            for holder in candidates:
+                answered = trio.Event()
+                nursery.start_soon(self._one, nursery, holder, answered)
+                with trio.move_on_after(HEDGE_S):
+                    await answered.wait()
+        return self._found[0][1] if self._found else None
+
+    def left(self, holders: Sequence[PeerKey]) -> list[PeerKey]:
+        """Those that may have it: who said so first, then who was silent or not asked."""
+        first = self._found[0][0]
+        return sorted((each for each in holders if each not in self._without), key=lambda each: each != first)
+
+    async def _one(self, nursery: trio.Nursery, holder: PeerKey, answered: trio.Event) -> None:
+        found = await self._ask(holder)
+        if found is None:
+            self._without.add(holder)
+        else:
+            self._found.append((holder, found))
+            nursery.cancel_scope.cancel()
+        answered.set()
+
+
 async def _sound(incoming: IncomingBlob, table: PieceTable) -> set[int]:
     """The pieces that an earlier try has left on the disk."""
     sound = set()
@@ -204,7 +263,13 @@ async def _sound(incoming: IncomingBlob, table: PieceTable) -> set[int]:
 
 
 class Download:
-    """One blob on its way: every holder has a few lanes, each of which asks for one piece at a time."""
+    """One blob on its way: every holder has a few lanes, each of which asks for one piece at a time.
+
+    Args:
+        have: the pieces that are there.
+        named: who is said to have it; they have the lanes first.
+        others: asked with the lanes that are left.
+    """
 
     def __init__(
         self,
@@ -213,49 +278,57 @@ class Download:
         table: PieceTable,
         incoming: IncomingBlob,
         have: set[int],
-        holders: Sequence[PeerKey],
+        named: Sequence[PeerKey],
+        others: Sequence[PeerKey] = (),
     ) -> None:
         self._fetcher, self._digest, self._table, self._incoming = fetcher, digest, table, incoming
-        self._have, self._holders = have, iter(holders)
+        self._have, self._holders = have, [*named, *others]
+        self._named = frozenset(named)
+        self._lanes: Counter[PeerKey] = Counter()
         self._claims: dict[int, set[PeerKey]] = {}
         self._gone: set[PeerKey] = set()
-        self._lanes = 0
         self._unasked = iter(range(len(table.hashes)))
         self._again: list[int] = []
         self._news = trio.Event()
 
     async def run(self) -> bool:
         """Whether all pieces are there."""
-        holders = list(self._holders)
         async with trio.open_nursery() as nursery:
-            each = max(1, min(LANES_MAX, UNDER_WAY // max(1, len(holders))))
-            lanes = list(itertools.islice((holder for _ in range(each) for holder in holders), UNDER_WAY))
-            spare = [holder for holder in holders if holder not in lanes]
-            for holder in lanes:
-                nursery.start_soon(self._lane, nursery, holder, spare)
+            self._open_lanes(nursery)
         return self._complete
 
     @property
     def _complete(self) -> bool:
         return len(self._have) == len(self._table.hashes)
 
-    async def _lane(self, nursery: trio.Nursery, holder: PeerKey, spare: list[PeerKey]) -> None:
-        with contextlib.suppress(Unreachable, MalformedError):
+    def _open_lanes(self, nursery: trio.Nursery) -> None:
+        """As many as there may be, evenly over the holders that are left."""
+        while self._lanes.total() < UNDER_WAY:
+            left = [holder for holder in self._holders if holder not in self._gone and self._lanes[holder] < LANES_MAX]
+            holder = min(left, key=lambda each: (each not in self._named, self._lanes[each]), default=None)
+            if holder is None:
+                return
+            self._lanes[holder] += 1
+            nursery.start_soon(self._lane, nursery, holder)
+
+    async def _lane(self, nursery: trio.Nursery, holder: PeerKey) -> None:
+        try:
             while (index := await self._next(holder)) is not None:
                 await self._take(holder, index)
-            if self._complete:
-                nursery.cancel_scope.cancel()  # what is still asked for twice
-            return
-        self._gone.add(holder)
-        if spare:
-            nursery.start_soon(self._lane, nursery, spare.pop(0), spare)
-        self._tell()
+        except (Unreachable, MalformedError):
+            self._gone.add(holder)
+        self._lanes[holder] -= 1
+        if self._complete:
+            nursery.cancel_scope.cancel()  # what is still asked for twice
+        else:
+            self._open_lanes(nursery)
+            self._tell()
 
     async def _take(self, holder: PeerKey, index: int) -> None:
         self._claims.setdefault(index, set()).add(holder)
         try:
             piece = await self._fetcher.piece(holder, self._digest, index, self._table)
-            if not await self._incoming.accept(index * PIECE_BYTES, piece, self._table.hashes[index]):
+            if not self._incoming.accept(index * PIECE_BYTES, piece, self._table.hashes[index]):
                 raise self._fetcher.refuse(holder, self._digest, index)
             self._have.add(index)
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from protocols.types import Address, Digest, PeerKey, Role, Verdict
+from protocols.updates.pieces import PieceTable
 from protocols.verification.game import Game, Move
 from protocols.verification.proofs import Proof, Stated, Statements
 from protocols.verification.royalties import Grant
@@ -351,14 +352,18 @@ class IncomingBlob(Protocol):
         """Whether an earlier try has left something."""
         ...
 
-    async def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
+    def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
         """Keeps a piece if it is the one with this SHA-256."""
         ...
 
     def read(self, at: int, count: int) -> bytes: ...
 
-    def finish(self) -> None:
-        """All pieces were accepted: the blob is whole, and one of the disk's from now on."""
+    def finish(self, table: PieceTable) -> None:
+        """All pieces of the table were accepted: the blob is whole, and one of the disk's from now on."""
+        ...
+
+    def close(self) -> None:
+        """No more of it comes for now; what has come stays."""
         ...
 
 
@@ -392,6 +397,10 @@ class Disk(Protocol):
 
     def read(self, digest: Digest, at: int, count: int) -> bytes:
         """Part of a blob that is here, as the disk gives it: not checked, unlike `get`."""
+        ...
+
+    def table(self, digest: Digest) -> PieceTable | None:
+        """The pieces of a blob that is here and named by them, if the disk remembers them."""
         ...
 
     def incoming(self, digest: Digest, size: int) -> IncomingBlob:

@@ -18,7 +18,7 @@ from p2pnode.ports import Entropy
 from protocols.rounds.aggregate import seal_sum, verify_ciphertexts
 from protocols.rounds.opening import open_cell
 from protocols.types import Digest
-from protocols.updates.pieces import piece_hash
+from protocols.updates.pieces import PieceTable, piece_hash
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class IncomingMemory:
 
     room: bytearray
     resumed: bool
-    finished: Callable[[], None]
+    finished: Callable[[PieceTable], None]
 
     def write(self, at: int, data: bytes) -> None:
         self.room[at : at + len(data)] = data
@@ -56,14 +56,17 @@ class IncomingMemory:
     def read(self, at: int, count: int) -> bytes:
         return bytes(self.room[at : at + count])
 
-    async def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
+    def accept(self, at: int, piece: bytes, expected: Digest) -> bool:
         if piece_hash(piece) != expected:
             return False
         self.write(at, piece)
         return True
 
-    def finish(self) -> None:
-        self.finished()
+    def finish(self, table: PieceTable) -> None:
+        self.finished(table)
+
+    def close(self) -> None:
+        pass
 
 
 class MemoryDisk:
@@ -76,6 +79,7 @@ class MemoryDisk:
         self._fleeting: set[Digest] = set()  # blobs that a power cut would take
         self._to_flush: set[Digest] = set()
         self._incoming: dict[Digest, bytearray] = {}
+        self._tables: dict[Digest, PieceTable] = {}
 
     def append(self, record: bytes) -> None:
         self._journal.append(bytes(record))
@@ -115,13 +119,18 @@ class MemoryDisk:
         resumed = len(self._incoming.get(digest, b"")) == size
         if not resumed:
             self._incoming[digest] = bytearray(size)
-        return IncomingMemory(self._incoming[digest], resumed, lambda: self._finished(digest))
+        return IncomingMemory(self._incoming[digest], resumed, partial(self._finished, digest))
 
-    def _finished(self, digest: Digest) -> None:
+    def table(self, digest: Digest) -> PieceTable | None:
+        return self._tables.get(digest)
+
+    def _finished(self, digest: Digest, table: PieceTable) -> None:
         self.put(((digest, bytes(self._incoming.pop(digest))),), durable=False)
+        self._tables[digest] = table
 
     def drop(self, digest: Digest) -> None:
         self._blobs.pop(digest, None)
+        self._tables.pop(digest, None)
 
     def digests(self) -> tuple[Digest, ...]:
         return tuple(self._blobs)

@@ -20,7 +20,7 @@ from p2pnode.transport.addresses import peer_key_of
 from p2pnode.transport.budget import Turns
 from p2pnode.transport.frames import FrameError, FrameReader, pack
 from p2pnode.transport.inbox import Inbox
-from p2pnode.transport.limits import Limits
+from p2pnode.transport.limits import KIB, Limits
 from p2pnode.transport.overrides.yamux import Stream, reader_of
 from p2pnode.transport.rates import Rates
 from protocols.errors import LocalError, MalformedError, RemoteError
@@ -28,6 +28,9 @@ from protocols.types import PeerKey, short
 
 Report = Callable[[str, PeerKey | None], None]
 """(what was refused or went wrong, who did it if it can be said)"""
+
+EXPECTED_BYTES = 256 * KIB
+"""Of a response, so much may come before we have seen how long it is: a piece of a blob, whole (services.py)."""
 
 OpenStream = Callable[[PeerKey, str], Awaitable[NetStream]]
 """(peer, full protocol id) -> a negotiated stream; raises Unreachable"""
@@ -136,6 +139,7 @@ class Requests:
         """The response, or None if the stream is gone."""
         stream, reader = pair
         try:
+            reader.expect(min(max_bytes, EXPECTED_BYTES))
             await stream.muxed_stream.write(frame)
             response = await reader.frame(max_bytes)
         except BaseLibp2pError:

@@ -2,9 +2,10 @@ import hashlib
 
 import pytest
 
-from p2pnode.blobs import BlobStore
+from p2pnode.blobs import BlobStore, _index_of
 from protocols.errors import LocalError
 from protocols.types import Digest
+from protocols.updates.pieces import blob_digest, table_of
 
 NAMES = NAME, OTHER, THIRD = [Digest(hashlib.sha256(letter).digest()) for letter in (b"a", b"b", b"c")]
 OVERHEAD = 9 + 72 + 32
@@ -108,9 +109,38 @@ def test_a_blob_that_was_dropped_and_comes_again_harms_none_that_it_shared_a_fil
     assert list((tmp_path / "blobs").iterdir()) == []
 
 
-def test_a_large_blob_that_is_named_by_its_own_sha_256_is_handed_out(tmp_path):
-    """Only of one that came in pieces is the digest one over pieces."""
-    blob = bytes(1 << 19)
+LARGE = bytes(range(256)) * 2048 + b"tail"
+ITSELF, PIECES = Digest(hashlib.sha256(LARGE).digest()), blob_digest(LARGE)
+
+
+@pytest.mark.parametrize("name", [ITSELF, PIECES, NAME])
+def test_a_large_blob_is_handed_out_whatever_it_is_named_after(tmp_path, name):
     store = BlobStore(tmp_path, 1 << 20)
-    put(store, (Digest(hashlib.sha256(blob).digest()), blob))
-    assert store.get(Digest(hashlib.sha256(blob).digest())) == blob
+    put(store, (name, LARGE))
+    assert store.get(name) == BlobStore(tmp_path, 1 << 20).get(name) == LARGE
+    assert store.table(name) == (table_of(LARGE) if name == PIECES else None), "chunks are not asked for by pieces"
+    store.drop(name)
+    assert store.table(name) is None
+
+
+def test_a_promised_blob_has_its_table_once_it_is_written(tmp_path):
+    store = BlobStore(tmp_path, 1 << 20)
+    store.promise(((PIECES, LARGE),), durable=True)
+    assert store.table(PIECES) is None
+    promised = store.take_unwritten()
+    store.drop(PIECES)  # while it is being written
+    store.fulfilled(promised, store.fulfil(promised))
+    assert (store.get(PIECES), store.table(PIECES), list(tmp_path.iterdir())) == (None, None, [])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_an_earlier_version_wrote_is_read_and_checked(tmp_path, damaged):
+    """It had the SHA-256 of a large blob for a checksum."""
+    blob = LARGE[:-1] + b"?" if damaged else LARGE
+    (tmp_path / NAME.hex()).write_bytes(_index_of([(NAME, len(LARGE), ITSELF)]) + blob)
+    store = BlobStore(tmp_path, 1 << 20)
+    if damaged:
+        with pytest.raises(LocalError, match="was damaged"):
+            store.get(NAME)
+    else:
+        assert store.get(NAME) == LARGE

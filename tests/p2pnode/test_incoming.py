@@ -8,7 +8,7 @@ import pytest
 from p2pnode.blobs import PARTIAL_MAX, BlobStore
 from protocols.errors import LocalError
 from protocols.types import Digest
-from protocols.updates.pieces import blob_digest, piece_hash
+from protocols.updates.pieces import blob_digest, piece_hash, table_of
 
 BLOB = bytes(range(256)) * 3000
 NAME = blob_digest(BLOB)
@@ -16,7 +16,7 @@ STEP_BYTES = 1 << 18
 HEAD = 9 + 72 + 32
 
 
-async def test_pieces_in_any_order_make_a_blob(tmp_path: Path) -> None:
+def test_pieces_in_any_order_make_a_blob(tmp_path: Path) -> None:
     store = BlobStore(tmp_path, 2 << 20)
     incoming = store.incoming(NAME, len(BLOB))
     assert not incoming.resumed
@@ -24,7 +24,7 @@ async def test_pieces_in_any_order_make_a_blob(tmp_path: Path) -> None:
     incoming.write(0, BLOB[:STEP_BYTES])
     assert store.get(NAME) is None
     assert incoming.read(STEP_BYTES - 3, 6) == BLOB[STEP_BYTES - 3 : STEP_BYTES + 3]
-    incoming.finish()
+    incoming.finish(table_of(BLOB))
     for each in (store, BlobStore(tmp_path, 2 << 20)):
         assert each.get(NAME) == BLOB
         assert each.size(NAME) == len(BLOB)
@@ -32,7 +32,7 @@ async def test_pieces_in_any_order_make_a_blob(tmp_path: Path) -> None:
         assert each.used_bytes == HEAD + len(BLOB)
 
 
-async def test_what_came_before_a_crash_is_there_after_it(tmp_path: Path) -> None:
+def test_what_came_before_a_crash_is_there_after_it(tmp_path: Path) -> None:
     BlobStore(tmp_path, 2 << 20).incoming(NAME, len(BLOB)).write(0, BLOB[:1000])
     again = BlobStore(tmp_path, 2 << 20)
     assert again.digests() == ()
@@ -41,23 +41,23 @@ async def test_what_came_before_a_crash_is_there_after_it(tmp_path: Path) -> Non
     assert incoming.resumed
     assert incoming.read(0, 1000) == BLOB[:1000]
     incoming.write(1000, BLOB[1000:])
-    incoming.finish()
+    incoming.finish(table_of(BLOB))
     assert hashlib.sha256(again.get(NAME) or b"").digest() == hashlib.sha256(BLOB).digest()
 
 
-async def test_a_piece_is_kept_only_if_it_is_the_expected_one(tmp_path: Path) -> None:
+def test_a_piece_is_kept_only_if_it_is_the_expected_one(tmp_path: Path) -> None:
     incoming = BlobStore(tmp_path, 2 << 20).incoming(NAME, len(BLOB))
-    assert not await incoming.accept(0, b"other bytes", piece_hash(BLOB[:1000]))
+    assert not incoming.accept(0, b"other bytes", piece_hash(BLOB[:1000]))
     assert incoming.read(0, 11) == bytes(11)
-    assert await incoming.accept(0, BLOB[:1000], piece_hash(BLOB[:1000]))
+    assert incoming.accept(0, BLOB[:1000], piece_hash(BLOB[:1000]))
     assert incoming.read(0, 1000) == BLOB[:1000]
 
 
-async def test_what_the_disk_damages_later_is_not_handed_out(tmp_path: Path) -> None:
+def test_what_the_disk_damages_later_is_not_handed_out(tmp_path: Path) -> None:
     store = BlobStore(tmp_path, 2 << 20)
     incoming = store.incoming(NAME, len(BLOB))
     incoming.write(0, BLOB)
-    incoming.finish()
+    incoming.finish(table_of(BLOB))
     (file,) = tmp_path.iterdir()
     with file.open("r+b") as opened:
         opened.seek(HEAD + 5)
@@ -80,8 +80,10 @@ def test_what_was_only_begun_makes_room(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == [(b"m" * 32).hex()]
     with pytest.raises(LocalError, match="blob_budget_mib"):
         store.incoming(NAME, 8000)
-    for number in range(PARTIAL_MAX + 2):
-        store.incoming(Digest(bytes([number]) * 32), 10)
+    begun = [store.incoming(Digest(bytes([number]) * 32), 10) for number in range(PARTIAL_MAX + 2)]
+    begun[-1].write(0, b"x")
+    with pytest.raises(LocalError, match="made room for others while it was coming"):
+        begun[0].write(0, b"x")
     assert len(list(tmp_path.glob(".part-*"))) == PARTIAL_MAX
 
 
@@ -109,7 +111,7 @@ def test_the_budget_counts_what_is_promised_and_what_is_coming(tmp_path: Path) -
     assert store.used_bytes == 5000 + 4000, "what was only begun went"
 
 
-async def test_what_was_put_while_it_came_stays_as_it_was_put(tmp_path: Path) -> None:
+def test_what_was_put_while_it_came_stays_as_it_was_put(tmp_path: Path) -> None:
     """The file that it shares with others is not overwritten, whoever it is named after."""
     store, other = BlobStore(tmp_path, 4 << 20), Digest(b"m" * 32)
     incoming, late = store.incoming(NAME, len(BLOB)), store.incoming(other, len(BLOB))
@@ -117,12 +119,12 @@ async def test_what_was_put_while_it_came_stays_as_it_was_put(tmp_path: Path) ->
     store.promise(((other, BLOB),), durable=True)
     for each in (incoming, late):
         each.write(0, BLOB)
-        each.finish()
+        each.finish(table_of(BLOB))
     assert list(tmp_path.glob(".part-*")) == []
     store.drop(NAME)
     again = store.incoming(NAME, len(BLOB))
     again.write(0, BLOB)
-    again.finish()
+    again.finish(table_of(BLOB))
     assert (store.get(NAME), store.get(other), store.get(Digest(b"o" * 32))) == (BLOB, BLOB, b"beside it")
     store.drop(NAME)
     store.drop(Digest(b"o" * 32))

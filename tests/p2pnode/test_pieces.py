@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from p2pnode.pieces import HEDGE_S, REQUEST_MAX_S, PieceFetcher, PieceServer
+from p2pnode.pieces import HEDGE_S, LANES_MAX, REQUEST_MAX_S, SOUND_S, UNDER_WAY, PieceFetcher, PieceServer
 from p2pnode.services import PIECE, PIECES, PieceRequest, PiecesRequest, PiecesResponse
 from protocols.types import Digest, PeerKey
 from protocols.updates.pieces import PIECE_BYTES, PieceTable, blob_digest, table_of
@@ -117,6 +117,38 @@ async def test_who_stalls_delays_a_fetch_by_its_hedge_only(autojump_clock: MockC
         assert me.accused == []
 
 
+async def test_the_holders_that_are_left_have_all_lanes(autojump_clock: MockClock) -> None:
+    """Four are asked; three have nothing. The fourth is asked for as many pieces at once as if it were the only one."""
+    at_once: list[int] = []
+    under_way = 0
+
+    async def slowly(asked: PieceRequest) -> bytes:
+        nonlocal under_way
+        under_way += 1
+        at_once.append(under_way)
+        await trio.sleep(HEDGE_S / 2)
+        under_way -= 1
+        return BLOB[asked.index * PIECE_BYTES :][:PIECE_BYTES]
+
+    async def nothing(_: PieceRequest) -> bytes:
+        return b""
+
+    async with in_memory() as world:
+        me = Me(world)
+        for peer in (A, B, C):
+            Holder(world, peer).hold().serve(nothing)
+        Holder(world, D).hold().serve(slowly)
+        assert await me.fetch(A, B, C, D) == BLOB
+        assert max(at_once) == LANES_MAX
+
+
+async def test_who_is_merely_connected_has_the_lanes_that_are_left(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        me, named, other = Me(world), Holder(world, A).hold(), Holder(world, B).hold()
+        assert await me.fetch(A) == BLOB
+        assert sorted([*named.asked[:LANES_MAX], *other.asked[: UNDER_WAY - LANES_MAX]]) == list(range(UNDER_WAY))
+
+
 async def test_after_an_interruption_only_what_is_missing_is_asked_for(autojump_clock: MockClock) -> None:
     async with in_memory() as world:
         disk = MemoryDisk()
@@ -152,6 +184,31 @@ async def test_whoever_is_connected_is_asked_too(autojump_clock: MockClock) -> N
         assert A.key in me.transport.connected()
         assert await me.fetch(B) == BLOB
         assert await me.fetch(B, digest=Digest(b"?" * 32)) is None
+
+
+async def test_a_late_peer_finds_a_second_holder_among_many_that_are_silent(autojump_clock: MockClock) -> None:
+    """Those that were named are gone or silent. One after another, with all patience, they would take a minute."""
+
+    async def silence(_: PeerKey, __: bytes) -> bytes:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with in_memory() as world:
+        me = Me(world)
+        for peer in (A, B, C):
+            Holder(world, peer).transport.serve(PIECES, silence)
+        second = Holder(world, D).hold()
+        began = trio.current_time()
+        assert await me.fetch(A, B, C) == BLOB
+        assert trio.current_time() - began < 4 * HEDGE_S < REQUEST_MAX_S
+        assert set(second.asked) == set(range(COUNT))
+
+
+async def test_who_has_it_not_is_asked_for_no_piece(autojump_clock: MockClock) -> None:
+    async with in_memory() as world:
+        me, without, holder = Me(world), Holder(world, A), Holder(world, B).hold()
+        assert await me.fetch(A, B) == BLOB
+        assert (without.asked, set(holder.asked)) == ([], set(range(COUNT)))
 
 
 async def test_a_small_blob_comes_with_its_table(autojump_clock: MockClock) -> None:
@@ -207,6 +264,48 @@ async def test_a_holder_with_a_damaged_disk_says_so_and_sends_nothing(autojump_c
         assert await ask(me, PIECE, PieceRequest(DIGEST, 99)) == b""
         assert len(holder.complaints) == 1
         assert disk.digests() == ()
+
+
+async def test_a_piece_that_was_sound_is_hashed_again_after_a_minute(autojump_clock: MockClock) -> None:
+    class Rotting(MemoryDisk):
+        def read(self, digest: Digest, at: int, count: int) -> bytes:
+            return bytes(count) if self.rotten else super().read(digest, at, count)
+
+        rotten = False
+
+    async with in_memory() as world:
+        me, disk = Me(world), Rotting()
+        holder = Holder(world, A, disk).hold()
+        assert await ask(me, PIECE, PieceRequest(DIGEST, 1)) == BLOB[PIECE_BYTES:][:PIECE_BYTES]
+        disk.rotten = True
+        await trio.sleep(SOUND_S - 1)
+        assert await ask(me, PIECE, PieceRequest(DIGEST, 1)) == bytes(PIECE_BYTES)
+        assert holder.complaints == []
+        await trio.sleep(2)
+        assert await ask(me, PIECE, PieceRequest(DIGEST, 1)) == b""
+        assert (len(holder.complaints), disk.digests()) == (1, ())
+
+
+async def test_what_came_in_pieces_is_served_by_the_table_that_it_came_with(autojump_clock: MockClock) -> None:
+    """Its holder reads only what it is asked for: no blob is hashed before the first piece of it leaves."""
+
+    class Counting(MemoryDisk):
+        def read(self, digest: Digest, at: int, count: int) -> bytes:
+            self.reads.append(at // PIECE_BYTES)
+            return super().read(digest, at, count)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.reads: list[int] = []
+
+    async with in_memory() as world:
+        Holder(world, A).hold()
+        disk = Counting()
+        assert await Me(world, disk).fetch(A) == BLOB
+        PieceServer(world.ports(ME, disk).transport, disk, lambda _: None, print)
+        asker = world.ports(B, MemoryDisk()).transport
+        piece = await asker.request(ME.key, PIECE, encode(PieceRequest(DIGEST, 2)), max_bytes=PIECE_BYTES)
+        assert (piece, disk.reads) == (BLOB[2 * PIECE_BYTES :][:PIECE_BYTES], [2])
 
 
 async def ask(me: Me, protocol: str, request: Any) -> bytes:

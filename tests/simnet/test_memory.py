@@ -1,6 +1,7 @@
 from trio.testing import MockClock
 
 from protocols.types import Digest
+from protocols.updates.pieces import table_of
 from simnet.memory import GENESIS, InlineWorkers, MemoryDisk, VirtualClock, seeded_entropy
 
 
@@ -48,5 +49,5 @@ async def test_what_has_come_of_a_blob_outlives_a_crash_but_no_power_cut() -> No
     assert (after.resumed, after.read(0, 4)) == (True, b"bl\0\0")
     incoming = disk.incoming(name, 4)
     incoming.write(2, b"ob")
-    incoming.finish()
+    incoming.finish(table_of(b"blob"))
     assert (disk.get(name), disk.size(name), disk.crash(power_cut=True).get(name)) == (b"blob", 4, None)

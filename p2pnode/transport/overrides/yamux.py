@@ -37,7 +37,7 @@ from libp2p.stream_muxer.yamux.yamux import (
 from multiaddr import Multiaddr
 
 from p2pnode.transport.budget import Budget
-from p2pnode.transport.frames import FrameReader
+from p2pnode.transport.frames import Buffered, FrameReader
 from p2pnode.transport.limits import Limits
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Stream(IMuxedStream):
         self.muxed_conn: Yamux = conn
         self._received = bytearray()
         self._receive_window = DEFAULT_WINDOW_SIZE
+        self._wanted = 0  # the reader is woken when so many bytes are there
+        self._credited = 0  # the window was opened already for so many of the bytes that are read next
         self._consumed = 0
         self._send_window = DEFAULT_WINDOW_SIZE
         self._readers = trio.lowlevel.ParkingLot()
@@ -70,7 +72,11 @@ class Stream(IMuxedStream):
         self._finished = False  # we sent FIN
         self._dead = False  # reset by either side, or the connection is gone
         self._unread = conn.budget.hold(conn.peer_id, self.abort)
-        self._kept = 0
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that have come and were not read."""
+        return len(self._received)
 
     @property
     def is_closed(self) -> bool:
@@ -98,7 +104,39 @@ class Stream(IMuxedStream):
             data = bytes(self._received[:n])
             del self._received[:n]
         self._account()
-        self._give_window(len(data))
+        self._used(len(data))
+        return data
+
+    def expect(self, count: int) -> None:
+        """Opens the window at once for so many bytes that are going to be read: a frame that is longer than a window
+        does not stop in its middle. At most `count` bytes and a window are held.
+        """
+        if count > self._credited:
+            self._give_window(count - self._credited)
+            self._credited = count
+
+    async def exactly(self, count: int) -> bytes:
+        """So many bytes; fewer only if the peer has finished before.
+
+        See `expect`; the reader is woken once, when all are there.
+
+        Raises:
+            MuxedStreamReset: the stream or its connection is gone.
+        """
+        self.expect(count)
+        self._wanted = count
+        try:
+            while len(self._received) < count and not self._ended:
+                if self._dead:
+                    raise MuxedStreamReset("stream was reset")
+                await self._readers.park()
+        finally:
+            self._wanted = 0
+        with memoryview(self._received) as view:
+            data = bytes(view[:count])
+        del self._received[:count]
+        self._account()
+        self._used(len(data))
         return data
 
     async def write(self, data: bytes) -> None:
@@ -134,11 +172,6 @@ class Stream(IMuxedStream):
             self._received.clear()
             self.die()
 
-    def keep(self, size: int) -> None:
-        """So many bytes that were read are still held for the peer, as part of a frame."""
-        self._kept = size
-        self._account()
-
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
         """So many bytes are kept to be written, within the block; they count against the peer's budget."""
@@ -172,7 +205,8 @@ class Stream(IMuxedStream):
             raise ProtocolError("data after FIN")
         self._receive_window -= len(data)
         self._received += data
-        self._readers.unpark_all()
+        if len(self._received) >= self._wanted:
+            self._readers.unpark_all()
         self._account()  # at last: it may end this very stream
 
     def widen(self, increment: int) -> None:
@@ -205,6 +239,11 @@ class Stream(IMuxedStream):
             self._send_window -= len(part)
             await self.muxed_conn.send_data(self.stream_id, part)
 
+    def _used(self, count: int) -> None:
+        credited = min(count, self._credited)
+        self._credited -= credited
+        self._give_window(count - credited)
+
     def _give_window(self, consumed: int) -> None:
         """Half a window at a time, so that small reads do not cost a frame each."""
         self._consumed += consumed
@@ -215,7 +254,7 @@ class Stream(IMuxedStream):
 
     def _account(self) -> None:
         """A dead stream's bytes go with its handler, which is told by its next read."""
-        self._unread.resize(0 if self._dead else len(self._received) + self._kept)
+        self._unread.resize(0 if self._dead else len(self._received))
 
     def _forget_if_done(self) -> None:
         if self._ended and self._finished:
@@ -436,6 +475,6 @@ class Yamux(IMuxedConn):
 
 
 def reader_of(stream: INetStream) -> FrameReader:
-    """Reads a stream's frames; what it holds counts against the peer's budget."""
+    """Reads a stream's frames; what waits of them counts against the peer's budget."""
     muxed = cast("NetStream", stream).muxed_stream
-    return FrameReader(muxed, muxed.keep) if isinstance(muxed, Stream) else FrameReader(muxed)
+    return FrameReader(muxed if isinstance(muxed, Stream) else Buffered(muxed))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF
 from libp2p.utils.varint import encode_uvarint
 
-from p2pnode.transport.frames import FRAME_SECONDS, FrameError, FrameReader, pack
+from p2pnode.transport.frames import FRAME_SECONDS, Buffered, FrameError, FrameReader, pack
 
 
 class Pieces:
@@ -33,7 +33,7 @@ def test_a_frame_is_a_length_and_its_bytes():
 def test_frames_come_out_as_they_went_in(payloads: list[bytes], size: int, varint: bool):
     async def read_all() -> list[bytes]:
         stream = b"".join(encode_uvarint(len(p)) + p if varint else pack(p) for p in payloads)
-        reader = FrameReader(Pieces(stream, size))
+        reader = FrameReader(Buffered(Pieces(stream, size)))
         read = reader.varint_frame if varint else reader.frame
         out = []
         while (frame := await read(300)) is not None:
@@ -45,15 +45,15 @@ def test_frames_come_out_as_they_went_in(payloads: list[bytes], size: int, varin
 
 async def test_a_long_frame_is_refused_before_its_body_is_read():
     with pytest.raises(FrameError, match="11 bytes, 10 are allowed"):
-        await FrameReader(Pieces(pack(bytes(11))[:4], 4)).frame(10)
+        await FrameReader(Buffered(Pieces(pack(bytes(11))[:4], 4))).frame(10)
     with pytest.raises(FrameError, match="11 bytes, 10 are allowed"):
-        await FrameReader(Pieces(b"\x0b", 4)).varint_frame(10)
+        await FrameReader(Buffered(Pieces(b"\x0b", 4))).varint_frame(10)
 
 
 @pytest.mark.parametrize("stream", [b"\0", b"\0\0\0", b"\0\0\0\2a"])
 async def test_a_frame_that_is_cut_off(stream: bytes):
     with pytest.raises(FrameError, match="the stream ended"):
-        await FrameReader(Pieces(stream, 1)).frame(10)
+        await FrameReader(Buffered(Pieces(stream, 1))).frame(10)
 
 
 class Stalling(Pieces):
@@ -65,10 +65,10 @@ class Stalling(Pieces):
 
 async def test_a_frame_that_never_ends_is_given_up(autojump_clock: trio.testing.MockClock):
     with pytest.raises(FrameError, match="a frame of 9 bytes was not there after"):
-        await FrameReader(Stalling(pack(bytes(9))[:-1], 4)).frame(10)
+        await FrameReader(Buffered(Stalling(pack(bytes(9))[:-1], 4))).frame(10)
     assert trio.current_time() < 2 * FRAME_SECONDS
 
 
 async def test_an_endless_varint():
     with pytest.raises(FrameError, match="a length of more than 5 bytes"):
-        await FrameReader(Pieces(b"\xff" * 9, 1)).varint_frame(10)
+        await FrameReader(Buffered(Pieces(b"\xff" * 9, 1))).varint_frame(10)

@@ -54,6 +54,17 @@ async def test_both_ways_with_ourselves_and_with_stock(dialler: type[StockNoise]
     await b.close()
 
 
+async def test_a_message_that_was_changed_on_its_way_breaks_the_connection():
+    a, b, raw = await sessions(Noise, Noise)
+    wire = Recorder()
+    a._raw = wire
+    await a.write(bytes(200_000))
+    with pytest.raises(ConnectionClosedError, match="did not authenticate"):
+        b._decrypted(wire.written[:100_000] + b"?" + wire.written[100_001:])
+    await raw.close()
+    await b.close()
+
+
 class Recorder:
     """Where a session writes to, so that its bytes can come in any pieces."""
 
@@ -79,10 +90,11 @@ async def test_messages_are_whole_whatever_pieces_they_come_in():
     await b.close()
 
 
-async def test_a_forged_message_breaks_the_connection():
+@pytest.mark.parametrize("sizes", [(20,), (0,), (5,), (0, 0), (5, 20), (70, 3), (65_535, 2)])
+async def test_a_forged_message_breaks_the_connection(sizes: tuple[int, ...]):
     a, b, raw = await sessions(Noise, Noise)
     assert isinstance(b, Session)
-    await raw.write((20).to_bytes(2, "big") + bytes(20))
+    await raw.write(b"".join(size.to_bytes(2, "big") + bytes(size) for size in sizes))
     with pytest.raises(ConnectionClosedError, match="did not authenticate"):
         await b.read()
     await a.close()

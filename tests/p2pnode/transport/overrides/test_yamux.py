@@ -95,6 +95,52 @@ async def test_more_than_a_window_flows_when_it_is_read():
         assert received == payload
 
 
+async def test_a_frame_of_many_windows_opens_the_window_once():
+    size, opened = 5 * DEFAULT_WINDOW_SIZE + 7, []
+    async with two_muxers() as (a, b), trio.open_nursery() as nursery:
+        writing, reading = await a.open_stream(), await b.accept_stream()
+        give = b.enqueue
+        b.enqueue = lambda *frame: (opened.append(frame), give(*frame))  # type: ignore[assignment]
+        nursery.start_soon(writing.write, bytes(size) + b"next")
+        assert await reading.exactly(size) == bytes(size)
+        assert await reading.exactly(4) == b"next"
+        assert opened == [(WINDOW, 0, reading.stream_id, size)]
+        assert (reading.waiting, b.budget.bytes, reading._credited) == (0, 0, 0)
+
+
+async def test_the_window_is_opened_once_for_each_byte_however_it_is_read(autojump_clock):
+    """A reader that gave up leaves what had come; whoever reads that must not open the window for it again."""
+    async with two_muxers() as (a, b):
+        writing, reading = await a.open_stream(), await b.accept_stream()
+        await writing.write(bytes(DEFAULT_WINDOW_SIZE))
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(1):
+            await reading.exactly(DEFAULT_WINDOW_SIZE + 9)
+        assert len(await reading.read()) == DEFAULT_WINDOW_SIZE
+        await trio.testing.wait_all_tasks_blocked()
+        assert writing._send_window == DEFAULT_WINDOW_SIZE + 9
+        await writing.write(bytes(DEFAULT_WINDOW_SIZE + 9))
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(await reading.read()) == DEFAULT_WINDOW_SIZE + 9
+        await trio.testing.wait_all_tasks_blocked()
+        assert (reading._receive_window, writing._send_window) == (DEFAULT_WINDOW_SIZE, DEFAULT_WINDOW_SIZE)
+
+
+async def test_what_ends_before_is_short_and_a_reset_is_said():
+    async with two_muxers() as (a, b):
+        writing, reading = await a.open_stream(), await b.accept_stream()
+        await writing.write(b"abc")
+        await writing.close()
+        assert await reading.exactly(5) == b"abc"
+        assert await reading.exactly(5) == b""
+        writing, reading = await a.open_stream(), await b.accept_stream()
+        await writing.write(b"abc")
+        await writing.reset()
+        assert await reading.exactly(3) == b"abc"
+        with pytest.raises(MuxedStreamReset):
+            await reading.exactly(1)
+
+
 async def test_an_unread_stream_holds_its_writer_and_nobody_else(autojump_clock):
     async with two_muxers() as (a, b):
         stuck, free = await a.open_stream(), await a.open_stream()
