@@ -84,7 +84,7 @@ interface ISubnetRegistry {
 
     event SubnetFounded(uint256 indexed subnetId, address indexed founder, address operators, address anchor);
     event SubnetOpened(uint256 indexed subnetId, uint64 openedBlock);
-    event DisputesSet(address disputes);
+    event DisputesSet(address indexed disputes);
     event EconomicsSet(uint256 indexed subnetId, Economics economics);
 
     error UnknownSubnet(uint256 subnetId);
