@@ -5,7 +5,8 @@
 Each host is a process of its own, over TCP on loopback. `raw`: one Noise + yamux stream of the same hosts, written as
 fast as it is read. `fetch`: the blob in pieces, every one hashed and written to the disk; `four`: from four holders,
 one of which lies in every piece and one of which is killed when a quarter has come. `memory_mib` is what the process
-that fetches has grown at its peak.
+that fetches has grown at its peak; `cpu_seconds` what it and the holders that lived
+took together, which depends less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -90,6 +91,15 @@ async def read_raw(transport: Libp2pTransport, peer: PeerKey, size: int) -> floa
     return time.perf_counter() - began
 
 
+def cpu_seconds(pid: int | None) -> float:
+    """Of all threads of a process since it began; 0 of one that is gone."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+
+
 def peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -130,12 +140,13 @@ def asker(
     async def run() -> None:
         async with open_host(kind) as transport:
             peers = [await transport.dial(address) for address, _ in holders]
+            before = time.process_time()
             if kind == "raw":
                 result: Any = {"seconds": await read_raw(transport, peers[0], mib * MIB)}
             else:
                 digest = Digest(holders[0][1])
                 result = await fetch(transport, Path(folder) / kind, digest, peers, mib, victim)
-            pipe.send(result)
+            pipe.send(result | {"cpu_seconds": time.process_time() - before})
 
     trio.run(run)
 
@@ -156,8 +167,11 @@ def measure(mib: int, kind: str) -> dict[str, Any]:
         here, there = context.Pipe()
         victim = processes[1].pid if kind == "four" else None
         asking = context.Process(target=asker, args=(kind, holders, victim, mib, folder, there), daemon=True)
+        before = [cpu_seconds(process.pid) for process in processes]
         asking.start()
         result: dict[str, Any] = here.recv()
+        after = [cpu_seconds(process.pid) for process in processes]
+        result["cpu_seconds"] += sum(max(0.0, now - then) for now, then in zip(after, before, strict=True))
         for process in (asking, *processes):
             process.kill()
             process.join()
@@ -177,9 +191,13 @@ def main() -> None:
             print(kind, json.dumps(found[-1]), flush=True)
     speed = {kind: statistics.median(run["mib_per_s"] for run in found) for kind, found in runs.items()}
     ratios = {kind: speed[kind] / speed["raw"] for kind in ("fetch", "four")}
-    print("of the raw stream's speed:", json.dumps(ratios))
+    cpu = {kind: statistics.median(run["cpu_seconds"] for run in found) for kind, found in runs.items()}
+    costs = {kind: cpu[kind] / cpu["raw"] for kind in ("fetch", "four")}
+    print("of the raw stream's speed:", json.dumps(ratios), "its CPU time:", json.dumps(costs))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"mib": arguments.mib, "runs": runs, "ratios": ratios}, indent=2))
+        arguments.json.write_text(
+            json.dumps({"mib": arguments.mib, "runs": runs, "ratios": ratios, "cpu_ratios": costs}, indent=2)
+        )
 
 
 if __name__ == "__main__":
