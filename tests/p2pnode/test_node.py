@@ -13,20 +13,25 @@ import trio
 import trio.testing
 
 import simnet.world
+from p2pnode.disputes import WORD
 from p2pnode.epoch_watch import EpochWatch
 from p2pnode.node import Node, NodeConfig
 from p2pnode.share_keys import ShareKeys
 from p2pnode.team import AnyMachine, RoundContext, default_machines
+from p2pnode.verdicts import KIND as RECOMPUTED
 from protocols.effects import Effects, Job, Journal
 from protocols.encryption.scheme import Share
 from protocols.encryption.sealing import EpochKeyPair
 from protocols.errors import LocalError
 from protocols.events import Trained
+from protocols.hashing import tagged
 from protocols.rounds.conclusion import Conclusion
 from protocols.rounds.contribution import Contribution
 from protocols.rounds.custody import Custody
 from protocols.rounds.epoch import EpochView
-from protocols.types import Digest, PeerKey
+from protocols.types import Address, Digest, PeerKey
+from protocols.verification.game import Game
+from protocols.verification.proofs import Stated
 from protocols.wire.codec import decode
 from protocols.wire.envelope import Signed, open_envelope
 from protocols.wire.messages import EpochKey, HeaderVote, Manifest, Proposal, Release, Submission, Vote
@@ -38,6 +43,7 @@ from simnet.network import VirtualTransport
 from simnet.scenario import Fault, make_scenario
 from simnet.scheduling import seeded_scheduling
 from simnet.world import World
+from tests.p2pnode.test_disputes import Arena, a_game
 
 SMALL = {"task": "breast_cancer", "peers": 6, "rounds": 3, "backend": "virtual", "validators": 1}
 RULES = {
@@ -363,6 +369,53 @@ def test_a_service_that_dies_comes_back(monkeypatch: pytest.MonkeyPatch) -> None
     world = Sabotaged()
     world.play()
     assert sum(event.name == "unexpected" for event in world.events) == 5
+
+
+class Disputed(Arena):
+    """The first checkpoint that is proposed is disputed, and of its first step, its sums, a validator is asked."""
+
+    def __init__(self, chain: VirtualChain) -> None:
+        super().__init__()
+        self.chain, self.said = chain, set[Digest]()
+
+    async def games(self) -> tuple[Game, ...]:
+        records = await self.chain.anchors(0)
+        if not records:
+            return ()
+        key, first = records[0].key, self.ends(records[0], records[0].params_digest)[0]
+        return (a_game(key=key, low=0, high=1, low_state=first, ends_at=10**12),)
+
+    async def validators(self, _: Digest) -> tuple[Address, ...]:
+        return (self.chain.operator,)
+
+    def state(self, game: Game, epoch: int, result: Digest) -> tuple[Stated, bytes]:
+        self.said.add(result)
+        return super().state(game, epoch, result)
+
+
+def test_a_whole_validator_judges_the_steps_of_a_dispute_by_what_it_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
+    arenas: dict[Address, Disputed] = {}
+
+    def arena(self: VirtualChain) -> Disputed:
+        return arenas.setdefault(self.operator, Disputed(self))
+
+    monkeypatch.setattr(VirtualChain, "arena", property(arena))
+    world = Sabotaged()
+    world.play()
+    assert [event for event in world.events if event.name in ("unexpected", "dispute-failed")] == []
+    (judge,) = [each for each in arenas.values() if each.said]
+    (result,) = judge.said
+    first = judge.ends(trio.run(judge.chain.anchors, 0)[0], Digest(bytes(32)))[0]
+    assert result != tagged("dispute-otherwise", first), "it found what was certified"
+    kept = {name: [decode(each, Journal, 2**24) for each in disk.records()] for name, disk in world.disks.items()}
+    verdicts = {
+        name: sorted((each.height, each.slot[32:], each.payload) for each in records if each.kind == RECOMPUTED)
+        for name, records in kept.items()
+    }
+    stepped = [(height, b"step", b"\1") for height in range(3)]
+    both = sorted([*stepped, *((height, b"sums", b"\1") for height in range(3))])
+    assert sorted(verdicts.values()) == sorted([both, *[stepped] * 6])
+    assert [each.payload for records in kept.values() for each in records if each.kind == WORD] == [result]
 
 
 def test_junk_from_a_stranger_changes_nothing() -> None:
