@@ -41,7 +41,7 @@ NO_DECODERS = {
     "protocols/verification/proofs.py prove_wrong_sum": "calls verify_chunk, and that verify_chunks",
 }
 """Functions that take bytes and speak of MalformedError, and are not in the table: why."""
-OUR_OWN = {"Journal", "Lock", "_Record", "Journalled", "SumProof", "CachedPeers"}
+OUR_OWN = {"Journal", "Lock", "_Record", "Journalled", "SumProof", "Contradiction", "CachedPeers"}
 """Records that are read from this node's own disk."""
 
 
