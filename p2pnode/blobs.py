@@ -2,7 +2,8 @@
 
 Blobs that are put together share a file, so that making them durable costs one flush, not one each. A blob's name is
 its digest in the protocol, which may be a Merkle root that only the protocol can recompute; so the file carries a
-checksum of each, and a blob that the disk has damaged is never handed out. The checksum is `blob_digest`: SHA-256, or
+checksum of each, and a blob that the disk has damaged is never handed out whole; its pieces are checked by who serves
+them (pieces.py: at most once a minute) and by who gets them. The checksum is `blob_digest`: SHA-256, or
 above 256 KiB a digest over the SHA-256 of the pieces, which are remembered, since whoever asks for the blob asks for
 them first. (Earlier versions wrote SHA-256 for larger ones, too; those are read as well.)
 

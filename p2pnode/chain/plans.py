@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation, localcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_utils.crypto import keccak
 
@@ -17,6 +17,8 @@ from contracts.terms import Economics, Parent, Terms, Windows
 from p2pnode.chain.wallet import UNIT, Places, Step, Wallet, shown
 from p2pnode.files import explained
 from protocols.errors import LocalError
+
+T = TypeVar("T")
 
 
 def amount_of(text: str) -> int:
@@ -317,7 +319,7 @@ async def claim_rewards(wallet: Wallet, places: Places, subnet: int, file: Path 
     rewards, royalties = RewardDistributor(places["rewards"]), RoyaltyVault(places["royalties"])
     await wallet.ask(SubnetRegistry(places["subnets"]).subnet(subnet))  # or it says that there is none
     steps = []
-    for pot, cumulative, index, proof in [] if file is None else _proofs(file, wallet.address):
+    for (pot, cumulative), index, proof in [] if file is None else read_proofs(file, wallet.address, _reward):
         before = await wallet.ask(rewards.claimed_of(subnet, pot, wallet.address))
         if cumulative > before:
             words = f"claim {shown(cumulative - before)} $2PM that you earned as {pot.name.lower()}"
@@ -330,25 +332,29 @@ async def claim_rewards(wallet: Wallet, places: Places, subnet: int, file: Path 
     return steps
 
 
-def _proofs(file: Path, account: bytes) -> list[tuple[Pot, int, int, list[bytes]]]:
+def read_proofs(file: Path, account: bytes, read: Callable[[Mapping[str, Any]], T]) -> list[tuple[T, int, list[bytes]]]:
+    """What a poster's file (paymaster.py, shares.py) holds for an account: what `read` makes of each claim, the root's
+    index, and the proof's nodes.
+
+    Raises:
+        LocalError: the file cannot be read, or is none of a poster's.
+    """
     with explained("read", file):
         content = file.read_bytes()
     try:
         said = json.loads(content)
         if not isinstance(said, list):
             raise TypeError("it is no list")
-        mine = [one for one in said if hex_of(one["account"], 20, "address") == account]
+        mine = [one for one in said if hex_of(str(one["account"]), 20, "address") == account]
         return [
-            (
-                Pot[str(one["pot"]).upper()],
-                int(one["cumulative"]),
-                int(one["index"]),
-                [hex_of(node, 32, "hash") for node in one["proof"]],
-            )
-            for one in mine
+            (read(one), int(one["index"]), [hex_of(str(node), 32, "hash") for node in one["proof"]]) for one in mine
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise LocalError(f"{file} is no list of proofs: {error!r}") from error
+
+
+def _reward(claim: Mapping[str, Any]) -> tuple[Pot, int]:
+    return Pot[str(claim["pot"]).upper()], int(claim["cumulative"])
 
 
 async def allow(wallet: Wallet, places: Places, spender: bytes, amount: int) -> list[Step]:

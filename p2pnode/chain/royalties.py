@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
 from contracts.bindings import SubnetRegistry
 from contracts.dao import RoyaltyVault, SubnetGovernor
-from p2pnode.chain.plans import allow, hex_of
+from p2pnode.chain.plans import allow, read_proofs
 from p2pnode.chain.wallet import Places, Step, Wallet, shown
-from p2pnode.files import explained
 from protocols.errors import LocalError
 
 ALL_BPS: Final = 10_000
@@ -71,7 +69,7 @@ async def claim(wallet: Wallet, places: Places, subnet: int, draft: bytes | None
     royalties, me = RoyaltyVault(places["royalties"]), wallet.address
     await wallet.ask(SubnetRegistry(places["subnets"]).subnet(subnet))  # or it says that there is none
     steps = [] if draft is None else await _backing(wallet, places, subnet, draft)
-    for shares, index, proof in [] if file is None else _proofs(file, me):
+    for shares, index, proof in [] if file is None else read_proofs(file, me, lambda claim: int(claim["shares"])):
         if not await wallet.ask(royalties.was_given(subnet, index, me)):
             words = f"claim {shown(shares)} royalty shares that you contributed for, with what they have earned since"
             steps.append(Step(words, royalties.claim_shares(subnet, me, shares, index, proof)))
@@ -101,21 +99,6 @@ async def _backing(wallet: Wallet, places: Places, subnet: int, draft: bytes) ->
     part = f"{shown(burned)} of {shown(known.backed)} $DMP that were burned for it"
     words = f"claim the backer's royalty shares of subnet {subnet} for {part}, with what they have earned since"
     return [Step(words, governor.claim_backer_shares(draft, me))]
-
-
-def _proofs(file: Path, account: bytes) -> list[tuple[int, int, list[bytes]]]:
-    with explained("read", file):
-        content = file.read_bytes()
-    try:
-        said = json.loads(content)
-        if not isinstance(said, list):
-            raise TypeError("it is no list")
-        mine = [one for one in said if hex_of(one["account"], 20, "address") == account]
-        return [
-            (int(one["shares"]), int(one["index"]), [hex_of(node, 32, "hash") for node in one["proof"]]) for one in mine
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise LocalError(f"{file} is no list of shares: {error!r}") from error
 
 
 async def _minted(wallet: Wallet, royalties: RoyaltyVault, subnet: int) -> int:

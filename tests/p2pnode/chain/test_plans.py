@@ -175,8 +175,9 @@ def test_proofs_are_read_for_one_account(tmp_path):
     file = tmp_path / "proofs.json"
     mine = {"account": "0x" + "11" * 20, "pot": "data", "cumulative": 5, "index": 0, "proof": ["22" * 32]}
     file.write_text(json.dumps([mine, {**mine, "account": "0x" + "33" * 20}]))
-    ((pot, cumulative, index, proof),) = plans._proofs(file, b"\x11" * 20)
+    (((pot, cumulative), index, proof),) = plans.read_proofs(file, b"\x11" * 20, plans._reward)
     assert (pot.name, cumulative, index, proof) == ("DATA", 5, 0, [b"\x22" * 32])
-    file.write_text(json.dumps([{**mine, "pot": "luck"}]))
-    with pytest.raises(LocalError, match="is no list of proofs"):
-        plans._proofs(file, b"\x11" * 20)
+    for wrong in ({"pot": "luck"}, {"account": 5}, {"proof": [7]}, {"proof": None}, {"index": "first"}):
+        file.write_text(json.dumps([{**mine, **wrong}]))
+        with pytest.raises(LocalError, match=r"is no list of proofs|is no address|is no hash"):
+            plans.read_proofs(file, b"\x11" * 20, plans._reward)

@@ -211,7 +211,7 @@ def _use(p2pnode, draft, folder):
     assert "there is no subnet 4" in refused(p2pnode, "royalty", "claim", "4")
     wrong = folder / "false shares.json"
     wrong.write_text("{}")
-    assert "is no list of shares" in refused(p2pnode, "royalty", "claim", "1", "--proofs", str(wrong))
+    assert "is no list of proofs" in refused(p2pnode, "royalty", "claim", "1", "--proofs", str(wrong))
     claimed = done(p2pnode, "royalty", "claim", "1", "--draft", draft)
     assert "claim the backer's royalty shares of subnet 1 for 5 of 5 $DMP" in claimed
     assert "dividends due to you $2PM  0.6" in p2pnode("royalty", "show", "1")[1]
